@@ -1,0 +1,10 @@
+//! qcow2, versions 2 and 3 (QEMU's docs/interop/qcow2.txt).
+
+mod layout;
+mod read;
+mod write;
+
+pub use read::Qcow2;
+pub use write::{Compression, Writer};
+
+pub(crate) use layout::MAGIC;

@@ -1,0 +1,1 @@
+//! Artefacts: from an edited view to complete files under their final names.

@@ -1,0 +1,1 @@
+//! File systems inside a disk view, and the edits applied to them.

@@ -1,0 +1,1 @@
+//! Base images: where they come from, and the proof that they are the ones asked for.
