@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::qcow2::{self, Qcow2};
 use crate::raw::Raw;
@@ -42,7 +43,7 @@ pub struct Image {
     /// Its format, as given or detected.
     pub format: Format,
     /// The disk in it.
-    pub view: Box<dyn View>,
+    pub view: Arc<dyn View>,
 }
 
 impl std::fmt::Debug for Image {
@@ -67,9 +68,9 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Image> {
         Some(format) => format,
         None => Format::detect(&read_vec(&raw, 0, raw.size().min(512))?),
     };
-    let view: Box<dyn View> = match format {
-        Format::Raw => Box::new(raw),
-        Format::Qcow2 => Box::new(Qcow2::new(raw)?),
+    let view: Arc<dyn View> = match format {
+        Format::Raw => Arc::new(raw),
+        Format::Qcow2 => Arc::new(Qcow2::new(raw)?),
     };
     Ok(Image { format, view })
 }

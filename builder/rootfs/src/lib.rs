@@ -1,1 +1,28 @@
 //! File systems inside a disk view, and the edits applied to them.
+//!
+//! [`Tree`] is the mounted image: its root file system with whatever the image's own fstab
+//! mounts below it, as one tree of paths. An [`Edit`] is one change; [`Tree::apply`] is the
+//! one place that makes them. The modules below [`steps`] turn what a profile wants (an
+//! overlay, users, units) into edits, reading the tree but never changing it.
+
+mod apply;
+mod content;
+mod edit;
+mod error;
+mod ext4;
+mod fat;
+mod fs;
+mod fstab;
+mod node;
+mod space;
+pub mod steps;
+mod tree;
+mod volume;
+
+pub use content::Content;
+pub use edit::{Edit, Meta};
+pub use error::{Error, Result};
+pub use fs::Xattrs;
+pub use node::{Attr, Kind};
+pub use tree::Tree;
+pub use volume::{Contents, Volume, find_root, volumes};

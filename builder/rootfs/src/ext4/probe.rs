@@ -1,0 +1,186 @@
+//! The ext4 super block, as far as finding, naming and refusing a file system needs it
+//! (Linux' Documentation/filesystems/ext4/super.rst).
+
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+/// Where the super block lies in the partition, and how long it is.
+pub(crate) const OFFSET: u64 = 1024;
+pub(crate) const LEN: u64 = 1024;
+
+const MAGIC: u16 = 0xef53;
+const COMPAT_HAS_JOURNAL: u32 = 0x4;
+const INCOMPAT_RECOVER: u32 = 0x4;
+const INCOMPAT_EXTENTS: u32 = 0x40;
+const INCOMPAT_64BIT: u32 = 0x80;
+const RO_COMPAT_ORPHAN_PRESENT: u32 = 0x1_0000;
+const STATE_CLEAN: u16 = 1;
+const STATE_ERRORS: u16 = 2;
+
+/// Features that libext2fs can open but does not keep consistent in an edit.
+const REFUSED_INCOMPAT: [(u32, &str); 6] = [
+    (0x8, "is a journal device"),
+    (0x400, "keeps large attributes in inodes (ea_inode)"),
+    (0x8000, "keeps small files in inodes (inline_data)"),
+    (0x1_0000, "is encrypted (encrypt)"),
+    (0x2_0000, "folds the case of names (casefold)"),
+    (0x100, "protects against double mounts (mmp)"),
+];
+const REFUSED_RO_COMPAT: [(u32, &str); 6] = [
+    (0x100, "keeps quotas (quota)"),
+    (0x200, "allocates in clusters (bigalloc)"),
+    (0x2000, "keeps project quotas (project)"),
+    (0x4000, "shares blocks between files (shared_blocks)"),
+    (0x8000, "holds verity files (verity)"),
+    (0x80, "has snapshots (has_snapshot)"),
+];
+
+/// What the super block says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Super {
+    pub(crate) label: String,
+    pub(crate) uuid: Uuid,
+    pub(crate) block_size: u64,
+    pub(crate) first_block: u64,
+    pub(crate) blocks: u64,
+    pub(crate) inode_size: u64,
+    /// Time of the last write, in seconds since 1970.
+    pub(crate) written: i64,
+    pub(crate) has_extents: bool,
+    compat: u32,
+    incompat: u32,
+    ro_compat: u32,
+    state: u16,
+    last_orphan: u32,
+}
+
+fn le16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn le32(bytes: &[u8], at: usize) -> u32 {
+    u32::from(le16(bytes, at)) | u32::from(le16(bytes, at + 2)) << 16
+}
+
+impl Super {
+    /// Parses the [`LEN`] bytes at [`OFFSET`]; nothing if they are no super block.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let log_block_size =
+            if bytes.len() >= LEN as usize { le32(bytes, 0x18) } else { return None };
+        if le16(bytes, 0x38) != MAGIC || log_block_size > 6 {
+            return None;
+        }
+        let incompat = le32(bytes, 0x60);
+        let high = if incompat & INCOMPAT_64BIT != 0 { le32(bytes, 0x150) } else { 0 };
+        let dynamic = le32(bytes, 0x4c) != 0;
+        let label = &bytes[0x78..0x88];
+        let end = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
+        let mut uuid = [0; 16];
+        uuid.copy_from_slice(&bytes[0x68..0x78]);
+        Some(Self {
+            label: String::from_utf8_lossy(&label[..end]).into_owned(),
+            uuid: Uuid::from_bytes(uuid),
+            block_size: 1024 << log_block_size,
+            first_block: le32(bytes, 0x14).into(),
+            blocks: u64::from(high) << 32 | u64::from(le32(bytes, 0x4)),
+            inode_size: if dynamic { le16(bytes, 0x58).into() } else { 128 },
+            written: i64::from(le32(bytes, 0x30)) | i64::from(bytes[0x274]) << 32,
+            has_extents: incompat & INCOMPAT_EXTENTS != 0,
+            compat: le32(bytes, 0x5c),
+            incompat,
+            ro_compat: le32(bytes, 0x64),
+            state: le16(bytes, 0x3a),
+            last_orphan: le32(bytes, 0xe8),
+        })
+    }
+
+    /// Refuses a file system that cannot be edited, with the reason and the way out.
+    pub(crate) fn check_editable(&self, place: &str, room: u64) -> Result<()> {
+        let refuse = |feature: &str, hint| {
+            Err(Error::Unsupported { place: place.to_owned(), feature: feature.to_owned(), hint })
+        };
+        if self.compat & COMPAT_HAS_JOURNAL != 0 && self.incompat & INCOMPAT_RECOVER != 0 {
+            return refuse(
+                "the file system was not unmounted cleanly and its journal has to be replayed",
+                "boot the image once and shut it down, or run e2fsck on it",
+            );
+        }
+        if self.last_orphan != 0 || self.ro_compat & RO_COMPAT_ORPHAN_PRESENT != 0 {
+            return refuse(
+                "files were deleted while open and are not freed yet",
+                "run e2fsck on it",
+            );
+        }
+        if self.state & STATE_ERRORS != 0 || self.state & STATE_CLEAN == 0 {
+            return refuse("the file system is marked as damaged or in use", "run e2fsck -f on it");
+        }
+        let incompat = REFUSED_INCOMPAT.iter().find(|(bit, _)| self.incompat & bit != 0);
+        let ro_compat = REFUSED_RO_COMPAT.iter().find(|(bit, _)| self.ro_compat & bit != 0);
+        if let Some((_, what)) = incompat.or(ro_compat) {
+            return refuse(
+                &format!("the file system {what}"),
+                "make one without this feature; its files cannot be edited here",
+            );
+        }
+        if self.blocks.checked_mul(self.block_size).is_none_or(|size| size > room) {
+            return Err(Error::Damaged {
+                place: place.to_owned(),
+                problem: format!(
+                    "the file system ({} blocks of {} bytes) is larger than its partition \
+                     ({room} bytes); the image is truncated or badly resized",
+                    self.blocks, self.block_size
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block() -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        bytes[0x4..0x8].copy_from_slice(&1000u32.to_le_bytes());
+        bytes[0x18] = 2;
+        bytes[0x38..0x3a].copy_from_slice(&MAGIC.to_le_bytes());
+        bytes[0x3a] = 1;
+        bytes[0x4c] = 1;
+        bytes[0x5c] = 4;
+        bytes[0x58..0x5a].copy_from_slice(&256u16.to_le_bytes());
+        bytes[0x78..0x7e].copy_from_slice(b"rootfs");
+        bytes
+    }
+
+    fn refusal(at: usize, value: u8, room: u64) -> String {
+        let mut bytes = block();
+        bytes[at] = value;
+        let error = Super::parse(&bytes).unwrap().check_editable("partition 1", room).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn tells_what_it_is() {
+        let parsed = Super::parse(&block()).unwrap();
+        assert_eq!(
+            (parsed.label.as_str(), parsed.block_size, parsed.blocks),
+            ("rootfs", 4096, 1000)
+        );
+        parsed.check_editable("partition 1", 4_096_000).unwrap();
+        assert_eq!(Super::parse(&vec![0; 1024]), None);
+        assert_eq!(Super::parse(&block()[..1000]), None);
+    }
+
+    #[test]
+    fn refuses_with_a_reason_and_a_way_out() {
+        let room = u64::MAX;
+        assert!(refusal(0x60, 0x4, room).contains("journal has to be replayed; boot the image"));
+        assert!(refusal(0xe8, 1, room).contains("deleted while open"));
+        assert!(refusal(0x3a, 3, room).contains("damaged or in use"));
+        assert!(refusal(0x65, 2, room).contains("bigalloc"));
+        assert!(refusal(0x61, 0x80, room).contains("inline_data"));
+        assert!(refusal(0x18, 2, 4_095_999).contains("larger than its partition"));
+    }
+}

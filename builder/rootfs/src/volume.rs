@@ -1,0 +1,197 @@
+//! The volumes of a disk: its partitions, or the disk itself, with what is on them.
+
+use std::sync::Arc;
+
+use bootwright_disk::partition::{self, Kind as PartitionKind, Partition, types};
+use bootwright_disk::view::{View, Window, WriteView, read_vec};
+use uuid::Uuid;
+
+use crate::ext4::probe::{self, Super};
+use crate::fat::Identity;
+use crate::fs::Fs;
+use crate::{Error, Result};
+
+/// Label of the root file system in every Ubuntu cloud image.
+const CLOUD_ROOT: &str = "cloudimg-rootfs";
+
+/// A place for a file system.
+#[derive(Clone)]
+pub struct Volume {
+    /// How errors and reports call it, such as `partition 1 (ext4, cloudimg-rootfs)`.
+    pub place: String,
+    /// The partition, unless the volume is the whole disk.
+    pub partition: Option<Partition>,
+    /// What is on it.
+    pub contents: Contents,
+    pub(crate) view: Arc<dyn WriteView>,
+}
+
+impl std::fmt::Debug for Volume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Volume").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// What a volume holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// ext2, ext3 or ext4.
+    Ext4 {
+        /// File system label.
+        label: String,
+        /// File system UUID.
+        uuid: Uuid,
+        /// Time of the last write, in seconds since 1970.
+        written: i64,
+    },
+    /// FAT.
+    Fat {
+        /// Volume label.
+        label: String,
+        /// Serial number as blkid prints it, such as `1A2B-3C4D`.
+        serial: String,
+    },
+    /// Something else, or nothing.
+    Other,
+}
+
+impl Contents {
+    fn probe(view: &Arc<dyn WriteView>) -> bootwright_disk::Result<Self> {
+        if view.size() >= probe::OFFSET + probe::LEN {
+            let bytes = read_vec(view, probe::OFFSET, probe::LEN)?;
+            if let Some(found) = Super::parse(&bytes) {
+                let Super { label, uuid, written, .. } = found;
+                return Ok(Self::Ext4 { label, uuid, written });
+            }
+        }
+        Ok(match Identity::probe(Arc::clone(view)) {
+            Some(Identity { label, serial }) => Self::Fat { label, serial },
+            None => Self::Other,
+        })
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Ext4 { label, .. } if label.is_empty() => "ext4".to_owned(),
+            Self::Ext4 { label, .. } => format!("ext4, {label}"),
+            Self::Fat { label, .. } if label.is_empty() => "FAT".to_owned(),
+            Self::Fat { label, .. } => format!("FAT, {label}"),
+            Self::Other => "no known file system".to_owned(),
+        }
+    }
+}
+
+impl Volume {
+    fn new(view: Arc<dyn WriteView>, partition: Option<Partition>) -> Result<Self> {
+        let name = match &partition {
+            Some(partition) => format!("partition {}", partition.number),
+            None => "the disk".to_owned(),
+        };
+        let contents =
+            Contents::probe(&view).map_err(|source| Error::Disk { place: name.clone(), source })?;
+        let place = format!("{name} ({})", contents.describe());
+        Ok(Self { place, partition, contents, view })
+    }
+
+    /// Whether this is the file system that an fstab's first field names.
+    pub(crate) fn is_named(&self, spec: &str) -> bool {
+        let (key, value) = spec.split_once('=').unwrap_or(("", spec));
+        let value = value.trim_matches('"');
+        match (key, &self.contents, self.partition.as_ref().map(|partition| &partition.kind)) {
+            ("LABEL", Contents::Ext4 { label, .. } | Contents::Fat { label, .. }, _) => {
+                label == value
+            }
+            ("UUID", Contents::Ext4 { uuid, .. }, _) => {
+                Uuid::parse_str(value).is_ok_and(|v| v == *uuid)
+            }
+            ("UUID", Contents::Fat { serial, .. }, _) => serial.eq_ignore_ascii_case(value),
+            ("PARTUUID", _, Some(PartitionKind::Gpt { guid, .. })) => {
+                Uuid::parse_str(value).is_ok_and(|v| v == *guid)
+            }
+            ("PARTLABEL", _, Some(PartitionKind::Gpt { name, .. })) => name == value,
+            _ => false,
+        }
+    }
+
+    fn has_root_type(&self) -> bool {
+        let roots = [types::ROOT_X86_64, types::ROOT_ARM64];
+        let partition = self.partition.as_ref().map(|partition| &partition.kind);
+        matches!(partition, Some(PartitionKind::Gpt { type_guid, .. }) if roots.contains(type_guid))
+    }
+
+    fn is_ext4(&self) -> bool {
+        matches!(self.contents, Contents::Ext4 { .. })
+    }
+}
+
+/// Finds the volumes of a disk.
+///
+/// # Errors
+/// A partition table that contradicts itself, and what reading the disk says.
+pub fn volumes(disk: &Arc<dyn WriteView>) -> Result<Vec<Volume>> {
+    let whole = |source| Error::Disk { place: "the partition table".to_owned(), source };
+    let Some(table) = partition::read(disk).map_err(whole)? else {
+        return Ok(vec![Volume::new(Arc::clone(disk), None)?]);
+    };
+    let mut volumes = Vec::new();
+    for partition in table.partitions {
+        let window =
+            Window::new(Arc::clone(disk), partition.start, partition.len).map_err(whole)?;
+        volumes.push(Volume::new(Arc::new(window), Some(partition))?);
+    }
+    Ok(volumes)
+}
+
+/// Finds the root among the volumes: by the label of cloud images, by the partition's type,
+/// or as the only ext4 that holds an operating system. Never by its number.
+///
+/// # Errors
+/// [`Error::NoRoot`] when there is none, or more than one.
+pub fn find_root(volumes: &[Volume]) -> Result<usize> {
+    let labelled = |volume: &Volume| matches!(&volume.contents, Contents::Ext4 { label, .. } if label == CLOUD_ROOT);
+    let by_label = indices(volumes, labelled);
+    let by_type = indices(volumes, |volume| volume.is_ext4() && volume.has_root_type());
+    let mut candidates = if by_label.is_empty() { by_type } else { by_label };
+    if candidates.is_empty() {
+        for index in indices(volumes, Volume::is_ext4) {
+            if holds_system(&volumes[index])? {
+                candidates.push(index);
+            }
+        }
+    }
+    let places = |found: &mut dyn Iterator<Item = &Volume>| {
+        found.map(|volume| volume.place.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    match candidates[..] {
+        [root] => Ok(root),
+        [] => Err(Error::NoRoot {
+            found: format!(
+                "the image holds {}; none is an ext4 labelled {CLOUD_ROOT}, typed as a root \
+                 partition or holding an operating system",
+                places(&mut volumes.iter())
+            ),
+        }),
+        _ => Err(Error::NoRoot {
+            found: format!(
+                "{} could each be it; label one of them {CLOUD_ROOT}",
+                places(&mut candidates.iter().map(|&index| &volumes[index]))
+            ),
+        }),
+    }
+}
+
+fn indices(volumes: &[Volume], wanted: impl Fn(&Volume) -> bool) -> Vec<usize> {
+    let numbered = volumes.iter().enumerate();
+    numbered.filter(|(_, volume)| wanted(volume)).map(|(index, _)| index).collect()
+}
+
+/// Whether a file system looks like the root of an operating system.
+fn holds_system(volume: &Volume) -> Result<bool> {
+    let Some(mut fs) = Fs::open(volume, 0)? else {
+        return Ok(false);
+    };
+    let Some(etc) = fs.lookup(fs.root(), b"etc")? else {
+        return Ok(false);
+    };
+    Ok(fs.lookup(etc, b"passwd")?.is_some() || fs.lookup(etc, b"os-release")?.is_some())
+}
