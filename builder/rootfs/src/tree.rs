@@ -281,6 +281,23 @@ impl Tree {
         }
     }
 
+    /// The first bytes of the file that a path leads to, symlinks followed; none if there is
+    /// no file.
+    ///
+    /// # Errors
+    /// As [`Tree::read`].
+    pub fn head(&mut self, path: &[u8], len: usize) -> Result<Vec<u8>> {
+        let Some(node) = self.find(path)? else {
+            return Ok(Vec::new());
+        };
+        let fs = self.fs(node.mount)?;
+        let mut bytes = vec![0; len];
+        let is_file = fs.attr(node.id)?.kind == Kind::File;
+        let read = if is_file { fs.read(node.id, 0, &mut bytes)? } else { 0 };
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
     pub(crate) fn read_node(&mut self, node: Node, path: &[u8]) -> Result<Option<Vec<u8>>> {
         let fs = self.fs(node.mount)?;
         let attr = fs.attr(node.id)?;

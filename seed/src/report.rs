@@ -1,0 +1,108 @@
+//! The agent's report: what the guest tells the host, on every channel.
+//!
+//! The agent writes it (`/run/bootwright/report.json`, a virtio-serial port, a line on
+//! the console), `bootwright boot` reads it. Both use these types, so they cannot drift.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the report's shape; raised when a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// Name of the virtio-serial port the report goes to, as one line of JSON.
+/// The guest sees it as `/dev/virtio-ports/<name>` and in `/sys/class/virtio-ports/*/name`.
+pub const VIRTIO_PORT: &str = "org.bootwright.report.0";
+
+/// What the console line starts with; the rest is `key=value` pairs.
+pub const CONSOLE_PREFIX: &str = "bootwright-agent:";
+
+/// What the machine is, as far as its configuration goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// An env was found, checked and put in place.
+    Active,
+    /// An env was found that says the machine is to wait.
+    Standby,
+    /// No source offered an env. A clean state: the machine waits for its seed.
+    Unconfigured,
+    /// A source offered something that could not be used.
+    Failed,
+    /// The env is in place but asks for a restore before services start.
+    WaitingForRestore,
+}
+
+impl State {
+    /// The state's name as it stands in reports and on the console.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+            Self::Unconfigured => "unconfigured",
+            Self::Failed => "failed",
+            Self::WaitingForRestore => "waiting-for-restore",
+        }
+    }
+}
+
+/// The whole report. Holds no value of the env: those are secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`] of the agent that wrote it.
+    pub schema: u32,
+    /// The outcome.
+    pub state: State,
+    /// Version of the agent.
+    pub agent: String,
+    /// The appliance, from the agent's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Where the env came from; absent unless one was activated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Instance-id that the medium carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
+    /// Path of the active env in the guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// Everything that was looked at, in order, with what came of it.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
+    /// Why the state is `failed`: what, where, and what to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Milliseconds the agent took, waiting for late devices included.
+    pub elapsed_ms: u64,
+}
+
+/// Identity of the appliance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The profile's name.
+    pub name: String,
+    /// The profile's version.
+    pub version: String,
+}
+
+/// A place an env can come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `cidata` or `config-2`.
+    pub kind: String,
+    /// The block device, such as `/dev/sr0`.
+    pub device: String,
+    /// `iso9660` or `vfat`.
+    pub filesystem: String,
+    /// File on the medium, such as `user-data`.
+    pub file: String,
+}
+
+/// One candidate that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The device or place.
+    pub place: String,
+    /// What it turned out to be, or why it was refused.
+    pub outcome: String,
+}
