@@ -9,6 +9,7 @@
 //! no I/O. Writers take the disk in ascending [`units`](unit) and append to a [`sink`].
 
 pub mod codec;
+mod digest;
 mod error;
 mod fields;
 pub mod gpt;
@@ -21,5 +22,6 @@ pub mod sink;
 pub mod unit;
 pub mod view;
 
+pub use digest::Sha256;
 pub use error::{Error, Result};
 pub use open::{Format, Image, open};
