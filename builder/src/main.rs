@@ -1,2 +1,26 @@
-//! Placeholder.
-fn main() {}
+//! Turns a cloud image into an appliance, for every hypervisor.
+
+#[cfg(feature = "image")]
+mod agent;
+mod cli;
+mod cmd;
+mod exit;
+mod interrupt;
+#[cfg(feature = "image")]
+mod pipeline;
+#[cfg(feature = "image")]
+mod plan;
+#[cfg(feature = "image")]
+mod profile;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Cli::parse();
+    interrupt::install();
+    exit::code(cmd::run(arguments))
+}

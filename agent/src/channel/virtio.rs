@@ -24,13 +24,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The node of the port named [`VIRTIO_PORT`], such as `/dev/vport1p1`, waiting for it if a
 /// console device is still being set up. `None` without delay on a machine that has none.
 pub fn find(root: &Root) -> Option<String> {
-    let start = Instant::now();
+    let mut patience = patience_now(root);
+    let mut since = Instant::now();
     loop {
         let port = named(root);
-        if port.is_some() || start.elapsed() >= patience(root) {
+        if port.is_some() || since.elapsed() >= patience {
             return port;
         }
         thread::sleep(PAUSE);
+        let now = patience_now(root);
+        // A driver that came late has its own time to set the ports up.
+        if now < patience {
+            since = Instant::now();
+        }
+        patience = patience.min(now);
     }
 }
 
@@ -40,8 +47,9 @@ fn named(root: &Root) -> Option<String> {
     Some(format!("/dev/{}", port.file_name()?.to_str()?))
 }
 
-/// How long it makes sense to wait in all, by the state the console devices are in.
-fn patience(root: &Root) -> Duration {
+/// How long it makes sense to wait for the next state of the console devices. It only gets
+/// shorter, which bounds the whole wait.
+fn patience_now(root: &Root) -> Duration {
     let devices = entries(&root.at("/sys/bus/virtio/devices"));
     let consoles = devices.iter().filter(|device| trimmed(&device.join("device")) == "0x0003");
     consoles.map(|device| still_needs(device)).max().unwrap_or(Duration::ZERO)
@@ -114,7 +122,7 @@ mod tests {
     fn no_console_device_no_wait() {
         let sys = Sys::new();
         sys.file("/sys/bus/virtio/devices/virtio0/device", "0x0002\n");
-        assert_eq!(patience(&sys.root()), Duration::ZERO);
+        assert_eq!(patience_now(&sys.root()), Duration::ZERO);
         assert_eq!(find(&sys.root()), None);
     }
 
@@ -122,13 +130,13 @@ mod tests {
     fn waiting_depends_on_how_far_the_device_is() {
         let sys = Sys::new();
         sys.file("/sys/bus/virtio/devices/virtio1/device", "0x0003\n");
-        assert_eq!(patience(&sys.root()), FOR_DRIVER);
+        assert_eq!(patience_now(&sys.root()), FOR_DRIVER);
         sys.file("/sys/bus/virtio/devices/virtio1/driver", "");
-        assert_eq!(patience(&sys.root()), FOR_PORTS);
+        assert_eq!(patience_now(&sys.root()), FOR_PORTS);
         sys.port("virtio1", "vport1p1", "(null)\n");
-        assert_eq!(patience(&sys.root()), FOR_PORTS);
+        assert_eq!(patience_now(&sys.root()), FOR_PORTS);
         sys.port("virtio1", "vport1p1", "org.qemu.guest_agent.0\n");
-        assert_eq!(patience(&sys.root()), Duration::ZERO);
+        assert_eq!(patience_now(&sys.root()), Duration::ZERO);
     }
 
     #[test]
@@ -138,6 +146,22 @@ mod tests {
         let port = thread::scope(|scope| {
             scope.spawn(|| {
                 thread::sleep(Duration::from_millis(200));
+                sys.port("virtio1", "vport1p1", VIRTIO_PORT);
+            });
+            find(&sys.root())
+        });
+        assert_eq!(port.as_deref(), Some("/dev/vport1p1"));
+    }
+
+    #[test]
+    fn a_late_driver_has_its_own_time() {
+        let sys = Sys::new();
+        sys.file("/sys/bus/virtio/devices/virtio1/device", "0x0003\n");
+        let port = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(FOR_PORTS + Duration::from_millis(300));
+                sys.file("/sys/bus/virtio/devices/virtio1/driver", "");
+                thread::sleep(Duration::from_millis(300));
                 sys.port("virtio1", "vport1p1", VIRTIO_PORT);
             });
             find(&sys.root())

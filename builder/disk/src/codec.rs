@@ -3,9 +3,7 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use zstd::zstd_safe;
 
-/// Window of the deflate streams written here: 4 KiB, which is all that the qcow2 readers
-/// are sure to have, since QEMU writes no more.
-const WINDOW_BITS: u8 = 12;
+use crate::unit::{Deflate, Needs};
 
 /// Inflates one raw deflate stream that must fill `out` exactly. Bytes after the stream are
 /// ignored. Gives the length of the stream, or what was wrong with it.
@@ -13,23 +11,33 @@ const WINDOW_BITS: u8 = 12;
 /// # Errors
 /// A sentence for people; the caller knows the place.
 pub fn inflate(stream: &[u8], out: &mut [u8]) -> Result<usize, String> {
+    let (read, written) = inflate_within(stream, out)?;
+    if written == out.len() { Ok(read) } else { Err(too_short(written, out.len())) }
+}
+
+/// Inflates one raw deflate stream that must not give more than `out` holds. Bytes after the
+/// stream are ignored. Gives the lengths of the stream and of what came out of it.
+///
+/// # Errors
+/// A sentence for people; the caller knows the place.
+pub(crate) fn inflate_within(stream: &[u8], out: &mut [u8]) -> Result<(usize, usize), String> {
     let mut inflater = Decompress::new(false);
-    match inflater.decompress(stream, out, FlushDecompress::Finish) {
-        Ok(Status::StreamEnd) if inflater.total_out() == out.len() as u64 => {
-            Ok(inflater.total_in() as usize)
-        }
+    let status = inflater.decompress(stream, out, FlushDecompress::Finish);
+    let written = inflater.total_out() as usize;
+    match status {
+        Ok(Status::StreamEnd) => Ok((inflater.total_in() as usize, written)),
         // The buffer may be full just before the end-of-block symbol; a stream that has
         // more to say than that is not ours.
-        Ok(Status::Ok | Status::BufError) if inflater.total_out() == out.len() as u64 => {
-            drain(&mut inflater, stream)
+        Ok(Status::Ok | Status::BufError) if written == out.len() => {
+            drain(&mut inflater, stream).map(|read| (read, written))
         }
-        Ok(_) => Err(format!(
-            "the deflate stream gives {} bytes where {} are expected",
-            inflater.total_out(),
-            out.len()
-        )),
+        Ok(_) => Err(too_short(written, out.len())),
         Err(error) => Err(format!("not a deflate stream ({error})")),
     }
+}
+
+fn too_short(written: usize, expected: usize) -> String {
+    format!("the deflate stream gives {written} bytes where {expected} are expected")
 }
 
 /// Reads the rest of a stream whose output is complete.
@@ -63,6 +71,7 @@ pub struct Compressor {
     deflate: Option<Compress>,
     zstd: Option<zstd_safe::CCtx<'static>>,
     zstd_level: i32,
+    adler: bool,
     buffer: Vec<u8>,
 }
 
@@ -75,12 +84,13 @@ impl std::fmt::Debug for Compressor {
 impl Compressor {
     /// A compressor for the forms in `needs`.
     #[must_use]
-    pub fn new(needs: crate::unit::Needs) -> Self {
-        let deflate = needs.deflate.map(|level| {
-            Compress::new_with_window_bits(Compression::new(level), false, WINDOW_BITS)
+    pub fn new(needs: Needs) -> Self {
+        let deflate = needs.deflate.map(|Deflate { level, window_bits }| {
+            Compress::new_with_window_bits(Compression::new(level), false, window_bits)
         });
         let zstd = needs.zstd.map(|_| zstd_safe::CCtx::create());
-        Self { deflate, zstd, zstd_level: needs.zstd.unwrap_or_default(), buffer: Vec::new() }
+        let zstd_level = needs.zstd.unwrap_or_default();
+        Self { deflate, zstd, zstd_level, adler: needs.adler, buffer: Vec::new() }
     }
 
     /// The raw deflate stream of `data`, if it was asked for and is smaller than `data`.
@@ -101,12 +111,27 @@ impl Compressor {
         let len = context.compress(&mut self.buffer[..], data, self.zstd_level).ok()?;
         Some(self.buffer[..len].to_vec())
     }
+
+    /// The Adler-32 (RFC 1950) of `data`, if it was asked for.
+    #[must_use]
+    pub fn adler(&self, data: &[u8]) -> Option<u32> {
+        self.adler.then(|| adler32(data))
+    }
+}
+
+/// The Adler-32 (RFC 1950) of `data`.
+pub(crate) fn adler32(data: &[u8]) -> u32 {
+    simd_adler32::adler32(&data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::Needs;
+
+    fn needs() -> Needs {
+        let deflate = Some(Deflate { level: 6, window_bits: 12 });
+        Needs { deflate, zstd: Some(3), adler: true }
+    }
 
     fn text() -> Vec<u8> {
         (0..65536u32).map(|i| (i / 7 % 64) as u8 + b' ').collect()
@@ -123,8 +148,7 @@ mod tests {
 
     #[test]
     fn round_trips_and_ignores_padding() {
-        let needs = Needs { deflate: Some(6), zstd: Some(3) };
-        let mut compressor = Compressor::new(needs);
+        let mut compressor = Compressor::new(needs());
         for _ in 0..2 {
             let mut stream = compressor.deflate(&text()).unwrap();
             let len = stream.len();
@@ -138,13 +162,14 @@ mod tests {
             unzstd(&frame, &mut out).unwrap();
             assert_eq!(out, text());
         }
+        assert_eq!(compressor.adler(b"Wikipedia"), Some(0x11e6_0398));
         assert_eq!(compressor.deflate(&noise()), None);
         assert_eq!(compressor.zstd(&noise()), None);
     }
 
     #[test]
     fn names_what_is_wrong() {
-        let mut compressor = Compressor::new(Needs { deflate: Some(6), zstd: Some(3) });
+        let mut compressor = Compressor::new(needs());
         let stream = compressor.deflate(&text()).unwrap();
         let mut small = vec![0; 65535];
         assert!(inflate(&stream, &mut small).unwrap_err().contains("more bytes"));
@@ -155,6 +180,8 @@ mod tests {
         let mut out = vec![0; 65536];
         assert!(inflate(&[0xff; 64], &mut out).unwrap_err().contains("not a deflate stream"));
         assert!(inflate(&stream[..100], &mut out).is_err());
+        assert_eq!(inflate_within(&stream, &mut large), Ok((stream.len(), 65536)));
+        assert!(inflate_within(&stream[..100], &mut large).unwrap_err().contains("bytes where"));
         assert!(unzstd(b"plain", &mut out).unwrap_err().contains("not a zstd frame"));
         let frame = compressor.zstd(&text()).unwrap();
         assert!(unzstd(&frame, &mut large).unwrap_err().contains("65536 bytes where 65537"));

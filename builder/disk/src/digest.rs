@@ -5,6 +5,9 @@ use std::io::{self, Read};
 
 use sha2::Digest;
 
+use crate::Result;
+use crate::view::{ExtentKind, View};
+
 /// A SHA-256 digest; shown in lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
@@ -33,6 +36,31 @@ impl Sha256 {
                 }
             }
         }
+    }
+
+    /// The digest of a whole view.
+    ///
+    /// # Errors
+    /// What reading the view says.
+    pub fn of_view(view: &(impl View + ?Sized)) -> Result<Self> {
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let mut hasher = sha2::Sha256::new();
+        let mut buf = vec![0; 1 << 20];
+        let mut at = 0;
+        while at < view.size() {
+            let extent = view.extent_at(at)?;
+            let is_data = extent.kind == ExtentKind::Data;
+            let most = if is_data { buf.len() } else { ZEROS.len() };
+            let len = (extent.end - at).min(most as u64) as usize;
+            if is_data {
+                view.read_at(at, &mut buf[..len])?;
+                hasher.update(&buf[..len]);
+            } else {
+                hasher.update(&ZEROS[..len]);
+            }
+            at += len as u64;
+        }
+        Ok(hasher.into())
     }
 
     /// The digest written in hexadecimal; nothing if it is not one.

@@ -64,4 +64,18 @@ impl Error {
     ) -> Self {
         Self::Malformed { format, field, offset, problem: problem.into() }
     }
+
+    /// A [`Error::Malformed`] for what should be at `start` of the file but is past its end.
+    pub(crate) fn truncated(
+        format: &'static str,
+        (field, offset): (&'static str, u64),
+        start: u64,
+        file_size: u64,
+    ) -> Self {
+        let problem = format!(
+            "it is at {start:#x}, past the end of the file ({file_size} bytes); \
+             the file is truncated: fetch it again"
+        );
+        Self::malformed(format, field, offset, problem)
+    }
 }

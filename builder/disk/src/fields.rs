@@ -10,6 +10,10 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
         .unwrap_or([0; N])
 }
 
+pub(crate) fn be16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(array(bytes, at))
+}
+
 pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(array(bytes, at))
 }
@@ -32,4 +36,9 @@ pub(crate) fn le64(bytes: &[u8], at: usize) -> u64 {
 
 pub(crate) fn bytes16(bytes: &[u8], at: usize) -> [u8; 16] {
     array(bytes, at)
+}
+
+/// Puts a field into a structure that is being made, which must have room for it.
+pub(crate) fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
+    bytes[at..at + field.len()].copy_from_slice(field);
 }

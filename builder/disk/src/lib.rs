@@ -6,8 +6,9 @@
 //! file becomes a view; [`partition`] finds the partitions of one.
 //!
 //! Parsers of foreign bytes live in the `layout` file of each format, take `&[u8]` and do
-//! no I/O. Writers take the disk in ascending [`units`](unit) and append to a [`sink`].
+//! no I/O. Writers take the disk in ascending [`units`](mod@unit) and append to a [`sink`].
 
+mod cache;
 pub mod codec;
 mod digest;
 mod error;
@@ -20,8 +21,11 @@ pub mod qcow2;
 pub mod raw;
 pub mod sink;
 pub mod unit;
+pub mod vhd;
+pub mod vhdx;
 pub mod view;
+pub mod vmdk;
 
 pub use digest::Sha256;
 pub use error::{Error, Result};
-pub use open::{Format, Image, open};
+pub use open::{Format, Image, open, open_view};

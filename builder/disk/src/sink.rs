@@ -31,8 +31,16 @@ pub trait Sink {
 /// # Errors
 /// As [`Sink::skip`].
 pub fn align(sink: &mut dyn Sink, align: u64) -> Result<()> {
-    let position = sink.position();
-    match position.next_multiple_of(align) - position {
+    let border = sink.position().next_multiple_of(align);
+    skip_to(sink, border)
+}
+
+/// Skips to `offset`, unless it has been passed.
+///
+/// # Errors
+/// As [`Sink::skip`].
+pub fn skip_to(sink: &mut dyn Sink, offset: u64) -> Result<()> {
+    match offset.saturating_sub(sink.position()) {
         0 => Ok(()),
         gap => sink.skip(gap),
     }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use bootwright_disk::codec::{self, Compressor};
-use bootwright_disk::unit::{Content, Data, Needs, UNIT, Unit, Writer};
+use bootwright_disk::unit::{Content, Data, Deflate, Needs, UNIT, Unit, Writer};
 use bootwright_disk::view::{ExtentKind, View};
 
 use crate::sink::{Complete, Finished, FormatSink, Sink};
@@ -173,10 +173,7 @@ impl Pass<'_> {
 
 /// All that any of the outputs needs.
 fn combined(outputs: &[Output]) -> Needs {
-    outputs.iter().fold(Needs::default(), |all, output| {
-        let needs = output.writer.needs();
-        Needs { deflate: all.deflate.or(needs.deflate), zstd: all.zstd.or(needs.zstd) }
-    })
+    outputs.iter().fold(Needs::default(), |all, output| all.and(output.writer.needs()))
 }
 
 /// Cuts the disk into batches at unit borders.
@@ -218,8 +215,11 @@ fn prepare_unit(
     static ZEROS: [u8; UNIT as usize] = [0; UNIT as usize];
     let mut raw = vec![0; len as usize];
     let mut deflate = None;
-    if needs.deflate.is_some() && len == UNIT {
-        deflate = disk.deflated(at, len)?;
+    if let Some(Deflate { window_bits, .. }) = needs.deflate
+        && len == UNIT
+    {
+        let stored = disk.deflated(at, len)?.filter(|stored| stored.window_bits <= window_bits);
+        deflate = stored.map(|stored| stored.stream);
     }
     match &mut deflate {
         Some(stream) => {
@@ -242,7 +242,8 @@ fn prepare_unit(
     let whole = padded.as_ref().unwrap_or(&raw);
     let deflate = deflate.or_else(|| compressor.deflate(whole));
     let zstd = compressor.zstd(whole);
-    Ok(Content::Data(Data { raw, deflate, zstd }))
+    let adler = compressor.adler(whole);
+    Ok(Content::Data(Data { raw, deflate, zstd, adler }))
 }
 
 /// Writes one output until the distributor is done, and makes it durable.

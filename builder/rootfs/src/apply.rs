@@ -7,11 +7,14 @@ use crate::edit::{Edit, Meta};
 use crate::error::show;
 use crate::fs::{Fs, Xattrs};
 use crate::node::{Attr, Kind, NodeId};
-use crate::tree::{Last, Node, Place, Tree};
+use crate::tree::{Last, Node, Place, Tree, is_below};
 use crate::{Error, Result};
 
 /// Nothing in an image nests deeper; a hostile one could.
 const MAX_DEPTH: usize = 256;
+const MAX_NAME: usize = 255;
+/// Largest device numbers of Linux (12 and 20 bits).
+const MAX_DEVICE: (u32, u32) = (0xfff, 0xf_ffff);
 
 fn refuse<T>(path: &[u8], problem: impl Into<String>) -> Result<T> {
     Err(Error::Edit { path: show(path), problem: problem.into() })
@@ -32,12 +35,13 @@ impl Tree {
     }
 
     fn apply_one(&mut self, edit: &Edit) -> Result<()> {
+        check(edit)?;
         match edit {
             Edit::Dir { path, meta } => self.make_dir(path, meta),
             Edit::File { path, content, meta } => {
-                let node = self.make(path, meta, (Kind::File, None), b"")?;
                 let mut source = content.open()?;
-                self.fill(node, &mut source, content.size(), meta)
+                let node = self.make(path, meta, (Kind::File, None), b"")?;
+                self.fill(node, &mut source, content.size(), meta.mtime)
             }
             Edit::Symlink { path, target, meta } => {
                 self.make(path, meta, (Kind::Symlink, None), target).map(drop)
@@ -56,7 +60,7 @@ impl Tree {
             }
             Edit::Rewrite { path, content } => {
                 let node = self.existing(path)?;
-                self.rewrite(node, content)
+                self.rewrite(node, path, content)
             }
             Edit::Append { path, text } => self.append(path, text),
             Edit::Replace { path, from, to } => self.replace(path, from, to),
@@ -67,7 +71,9 @@ impl Tree {
 
     /// The file that a path leads to, which must be there. Symlinks are followed.
     fn existing(&mut self, path: &[u8]) -> Result<Node> {
-        match self.resolve(path, Last::Follow)?.node {
+        let place = self.resolve(path, Last::Follow)?;
+        self.check_seen(&place.path)?;
+        match place.node {
             Some(node) => Ok(node),
             None => refuse(path, "there is no such file in the image"),
         }
@@ -82,7 +88,13 @@ impl Tree {
                 self.resolve(path, Last::Keep)?
             }
         };
+        self.check_seen(&place.path)?;
         match place.parent.clone() {
+            Some((dir, name)) if name.len() > MAX_NAME || name.contains(&0) => {
+                let place = self.place_name(dir.mount);
+                let problem = format!("a name on {place} has up to {MAX_NAME} bytes and no NUL");
+                refuse(path, problem)
+            }
             Some((dir, name)) => Ok((place, dir, name)),
             None => refuse(path, "this is the root directory"),
         }
@@ -99,16 +111,23 @@ impl Tree {
 
     fn make_dir(&mut self, path: &[u8], meta: &Meta) -> Result<()> {
         if let Some(node) = self.find(path)? {
-            if self.fs(node.mount)?.attr(node.id)?.kind != Kind::Dir {
-                return refuse(path, "a directory is to be here, but there is a file");
-            }
-            return self.set_meta(node, meta);
+            return self.adjust_dir(node, path, meta);
         }
         let (place, dir, name) = self.spot(path)?;
-        if place.node.is_some() {
-            return refuse(path, "a directory is to be here, but there is a symlink to nowhere");
+        match place.node {
+            // Now that its parents are there, a file system turned out to be mounted here.
+            Some(node) if node.mount != dir.mount => self.adjust_dir(node, path, meta),
+            Some(_) => refuse(path, "a directory is to be here, but there is a symlink to nowhere"),
+            None => self.create(dir, &name, (Kind::Dir, None), (meta, b"")).map(drop),
         }
-        self.create(dir, &name, (Kind::Dir, None), (meta, b"")).map(drop)
+    }
+
+    /// Gives a directory that is there the attributes that are set.
+    fn adjust_dir(&mut self, node: Node, path: &[u8], meta: &Meta) -> Result<()> {
+        match self.fs(node.mount)?.attr(node.id)?.kind {
+            Kind::Dir => self.set_meta(node, meta),
+            _ => refuse(path, "a directory is to be here, but there is a file"),
+        }
     }
 
     /// Makes anything but a directory, in place of what is there.
@@ -143,9 +162,6 @@ impl Tree {
         (kind, device): (Kind, Option<(u32, u32)>),
         (meta, target): (&Meta, &[u8]),
     ) -> Result<Node> {
-        if name.len() > 255 {
-            return refuse(name, "a name is longer than 255 bytes");
-        }
         let default_mode = match kind {
             Kind::Dir => 0o755,
             Kind::Symlink => 0o777,
@@ -168,11 +184,18 @@ impl Tree {
         Ok(Node { mount: dir.mount, id })
     }
 
-    /// Fills a file that was just made, and sets its times, which filling changed.
-    fn fill(&mut self, node: Node, source: &mut Source<'_>, size: u64, meta: &Meta) -> Result<()> {
-        let mtime = meta.mtime.unwrap_or(self.now);
+    /// Fills an empty file, and sets its times, which filling changed.
+    fn fill(
+        &mut self,
+        node: Node,
+        source: &mut Source<'_>,
+        size: u64,
+        mtime: Option<i64>,
+    ) -> Result<()> {
+        let mtime = mtime.unwrap_or(self.now);
         let fs = self.fs(node.mount)?;
         fs.fill(node.id, source, size)?;
+        source.finish()?;
         let attr = Attr { mtime, ..fs.attr(node.id)? };
         fs.set_attr(node.id, &attr)
     }
@@ -209,87 +232,124 @@ impl Tree {
         self.fs(dir.mount)?.link(dir.id, &name, node.id)
     }
 
-    fn rewrite(&mut self, node: Node, content: &Content) -> Result<()> {
-        let now = self.now;
+    fn rewrite(&mut self, node: Node, path: &[u8], content: &Content) -> Result<()> {
+        if self.fs(node.mount)?.attr(node.id)?.kind != Kind::File {
+            return refuse(path, "new content is to be here, but this is not a regular file");
+        }
         let mut source = content.open()?;
-        let fs = self.fs(node.mount)?;
-        let attr = Attr { mtime: now, ..fs.attr(node.id)? };
-        fs.truncate(node.id)?;
-        fs.fill(node.id, &mut source, content.size())?;
-        fs.set_attr(node.id, &attr)
+        self.fs(node.mount)?.truncate(node.id)?;
+        self.fill(node, &mut source, content.size(), None)
     }
 
     fn append(&mut self, path: &[u8], text: &[u8]) -> Result<()> {
-        let Some(node) = self.find(path)? else {
-            let node = self.make(path, &Meta::default(), (Kind::File, None), b"")?;
-            return self.rewrite(node, &Content::Bytes(text.to_vec()));
+        let (node, old) = match self.walk(path, Last::Follow)? {
+            Some(Place { node: Some(_), .. }) => {
+                let node = self.existing(path)?;
+                (node, self.read_node(node, path)?.unwrap_or_default())
+            }
+            missing => {
+                // A symlink to nowhere gets what it points to.
+                let place = missing.map_or_else(|| path.to_vec(), |place| place.path);
+                let node = self.make(&place, &Meta::default(), (Kind::File, None), b"")?;
+                (node, Vec::new())
+            }
         };
-        let Some(mut bytes) = self.read_node(node, path)? else {
-            return refuse(path, "text is to be added, but this is not a regular file");
-        };
-        bytes.extend(text);
-        self.rewrite(node, &Content::Bytes(bytes))
+        self.rewrite(node, path, &Content::Bytes([&old, text].concat()))
     }
 
     fn replace(&mut self, path: &[u8], from: &[u8], to: &[u8]) -> Result<()> {
         let node = self.existing(path)?;
-        let Some(bytes) = self.read_node(node, path)? else {
-            return refuse(path, "text is to be replaced, but this is not a regular file");
-        };
-        match replaced(&bytes, from, to) {
-            Some(new) => self.rewrite(node, &Content::Bytes(new)),
+        let old = self.read_node(node, path)?.unwrap_or_default();
+        match replaced(&old, from, to) {
+            Some(new) => self.rewrite(node, path, &Content::Bytes(new)),
             None => refuse(path, format!("the text to replace is not in it: {:?}", show(from))),
         }
     }
 
     fn remove(&mut self, path: &[u8]) -> Result<()> {
-        let Some(place) = self.walk(path, Last::Keep)? else {
+        let Some(Place { parent, node: Some(node), path: found }) = self.walk(path, Last::Keep)?
+        else {
             return Ok(());
         };
-        let Some(node) = place.node else {
-            return Ok(());
+        if self.is_mounted_below(&found) {
+            return refuse(path, "another file system is mounted there");
+        }
+        let Some((dir, name)) = parent else {
+            return refuse(path, "this is the root directory");
         };
-        if self.is_mounted_below(&place.path) {
-            return refuse(path, "another file system is mounted here");
-        }
-        match place.parent {
-            Some((dir, name)) => self.remove_node(dir, &name, node, 0),
-            None => refuse(path, "this is the root directory"),
-        }
+        self.empty(node, path, 0)?;
+        self.fs(node.mount)?.unlink(dir.id, &name, node.id)
     }
 
-    fn remove_node(&mut self, dir: Node, name: &[u8], node: Node, depth: usize) -> Result<()> {
+    /// Removes what is in a directory that is about to go, too.
+    fn empty(&mut self, dir: Node, path: &[u8], depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return refuse(name, format!("directories nest deeper than {MAX_DEPTH}"));
+            return refuse(path, format!("directories nest deeper than {MAX_DEPTH} in it"));
         }
-        let fs = self.fs(node.mount)?;
-        if fs.attr(node.id)?.kind == Kind::Dir {
-            for (child, id) in fs.list(node.id)? {
-                self.remove_node(node, &child, Node { id, ..node }, depth + 1)?;
-            }
+        if self.fs(dir.mount)?.attr(dir.id)?.kind != Kind::Dir {
+            return Ok(());
         }
-        self.fs(node.mount)?.unlink(dir.id, name, node.id)
+        for (name, id) in self.fs(dir.mount)?.list(dir.id)? {
+            self.empty(Node { id, ..dir }, path, depth + 1)?;
+            self.fs(dir.mount)?.release(dir.id, &name, id)?;
+        }
+        Ok(())
     }
 
     fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
-        let source = self.resolve(from, Last::Keep)?;
-        let (Some(node), Some((from_dir, from_name))) = (source.node, source.parent) else {
-            return refuse(from, "there is no such file in the image");
+        let source = self.walk(from, Last::Keep)?;
+        let Some(Place { parent: Some((from_dir, from_name)), node: Some(node), path: old }) =
+            source
+        else {
+            return refuse(from, "there is no such file in the image to rename");
         };
+        if self.is_mounted_below(&old) {
+            return refuse(from, "another file system is mounted there");
+        }
         let (place, to_dir, to_name) = self.spot(to)?;
         if place.node == Some(node) {
             return Ok(());
         }
-        if from_dir.mount != to_dir.mount || node.mount != from_dir.mount {
+        if from_dir.mount != to_dir.mount {
             return refuse(to, "a file cannot be renamed into another file system");
         }
-        let below = [&source.path[..], b"/"].concat();
-        if place.path.starts_with(&below) {
+        if is_below(&place.path, &old) {
             return refuse(to, "a directory cannot be moved below itself");
         }
         self.clear(&place, to)?;
         let names: [(NodeId, &[u8]); 2] = [(from_dir.id, &from_name), (to_dir.id, &to_name)];
         self.fs(node.mount)?.rename(names[0], names[1], node.id)
+    }
+}
+
+/// Refuses an edit that no image can take.
+fn check(edit: &Edit) -> Result<()> {
+    let meta = match edit {
+        Edit::Dir { meta, .. }
+        | Edit::File { meta, .. }
+        | Edit::Symlink { meta, .. }
+        | Edit::Attributes { meta, .. }
+        | Edit::Special { meta, .. } => meta,
+        _ => return Ok(()),
+    };
+    if let Some(mode) = meta.mode.filter(|&mode| mode > 0o7777) {
+        return refuse(edit.path(), format!("{mode:#o} is no mode; modes have twelve bits"));
+    }
+    let Edit::Special { path, kind, device, .. } = edit else {
+        return Ok(());
+    };
+    match (kind, device) {
+        (Kind::Fifo | Kind::Socket, None) => Ok(()),
+        (Kind::CharDevice | Kind::BlockDevice, Some((major, minor)))
+            if *major <= MAX_DEVICE.0 && *minor <= MAX_DEVICE.1 =>
+        {
+            Ok(())
+        }
+        _ => refuse(
+            path,
+            "only devices, which have numbers (up to 4095 and 1048575), pipes and sockets are \
+             made this way",
+        ),
     }
 }
 
@@ -300,7 +360,7 @@ fn set_xattrs(fs: &mut Fs, id: NodeId, xattrs: &Xattrs) -> Result<()> {
         if name.starts_with(b"user.") {
             let kind = fs.attr(id)?.kind;
             if !matches!(kind, Kind::File | Kind::Dir) {
-                return refuse(name, format!("a {kind:?} cannot have attributes of users"));
+                return refuse(name, "only files and directories have attributes of users");
             }
         }
         fs.set_xattr(id, name, Some(value))?;

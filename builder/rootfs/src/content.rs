@@ -1,7 +1,7 @@
 //! The content of a file that goes into an image.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::PathBuf;
 
 use crate::{Error, Result};
@@ -57,6 +57,27 @@ impl Source<'_> {
     /// Fills the buffer. A host file that has shrunk since it was measured is an error.
     pub(crate) fn fill(&mut self, buf: &mut [u8]) -> Result<()> {
         let read = self.reader.read_exact(buf);
-        read.map_err(|source| Error::Host { path: self.name.clone(), op: "reading", source })
+        read.map_err(|source| match source.kind() {
+            ErrorKind::UnexpectedEof => self.changed("is shorter"),
+            _ => self.failed(source),
+        })
+    }
+
+    /// Checks that nothing is left: a host file that has grown is an error, too.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        match self.reader.read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(self.changed("is longer")),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Host { path: self.name.clone(), op: "reading", source }
+    }
+
+    fn changed(&self, how: &str) -> Error {
+        let problem = format!("the file {how} than when the build began; build again");
+        self.failed(io::Error::new(ErrorKind::InvalidData, problem))
     }
 }

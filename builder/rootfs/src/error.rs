@@ -68,6 +68,14 @@ pub enum Error {
         /// The difference, with its unit.
         missing: String,
     },
+    /// A file system is full in spite of the computation before the first edit.
+    #[error(
+        "{place}: no block or inode is left, though the edits were computed to fit; use a larger base"
+    )]
+    Full {
+        /// The partition.
+        place: String,
+    },
     /// A file of the host that is to go into the image.
     #[error("{path}: {op} failed")]
     Host {
@@ -83,11 +91,11 @@ pub enum Error {
 impl Error {
     /// Adds the path that was being edited, unless the error names it already.
     pub(crate) fn while_editing(self, path: &[u8]) -> Self {
+        let path = show(path);
         match self {
-            Self::Disk { .. } | Self::Damaged { .. } | Self::NoSpace { .. } => {
-                Self::While { path: show(path), source: Box::new(self) }
-            }
-            other => other,
+            Self::Edit { path: ref named, .. } if *named == path => self,
+            Self::Host { .. } | Self::While { .. } => self,
+            other => Self::While { path, source: Box::new(other) },
         }
     }
 }

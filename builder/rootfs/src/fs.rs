@@ -36,15 +36,14 @@ impl Fs {
     /// Opens a volume's file system; nothing if it is of a kind that is not edited here.
     pub(crate) fn open(volume: &Volume, now: i64) -> Result<Option<Self>> {
         let view: Arc<dyn WriteView> = Arc::clone(&volume.view);
-        match &volume.contents {
+        let start = volume.partition.as_ref().map_or(0, |partition| partition.start);
+        Ok(match &volume.contents {
             Contents::Ext4 { .. } => {
-                Ok(Some(Self::Ext4(Box::new(Ext4::open(view, &volume.place, now)?))))
+                Some(Self::Ext4(Box::new(Ext4::open(view, start, &volume.place, now)?)))
             }
-            Contents::Fat { .. } => {
-                Ok(Some(Self::Fat(Box::new(Fat::open(view, &volume.place, now)?))))
-            }
-            Contents::Other => Ok(None),
-        }
+            Contents::Fat { .. } => Some(Self::Fat(Box::new(Fat::open(view, &volume.place, now)?))),
+            Contents::Other => None,
+        })
     }
 
     pub(crate) fn root(&self) -> NodeId {
@@ -101,10 +100,7 @@ impl Fs {
 
     /// Empties a file, so that it can be filled again.
     pub(crate) fn truncate(&mut self, node: NodeId) -> Result<()> {
-        match self {
-            Self::Ext4(fs) => fs.truncate(node),
-            Self::Fat(_) => Ok(()),
-        }
+        either!(self, fs => fs.truncate(node))
     }
 
     pub(crate) fn link(&mut self, dir: NodeId, name: &[u8], node: NodeId) -> Result<()> {
@@ -117,6 +113,14 @@ impl Fs {
 
     pub(crate) fn unlink(&mut self, dir: NodeId, name: &[u8], node: NodeId) -> Result<()> {
         either!(self, fs => fs.unlink(dir, name, node))
+    }
+
+    /// Lets go of a file whose directory is about to be removed.
+    pub(crate) fn release(&mut self, dir: NodeId, name: &[u8], node: NodeId) -> Result<()> {
+        match self {
+            Self::Ext4(fs) => fs.release(node),
+            Self::Fat(fs) => fs.unlink(dir, name, node),
+        }
     }
 
     pub(crate) fn rename(
@@ -161,6 +165,33 @@ impl Fs {
         match self {
             Self::Ext4(fs) => Ok(fs.block_size()),
             Self::Fat(fs) => fs.block_size(),
+        }
+    }
+
+    /// Blocks that become free when a file goes.
+    pub(crate) fn blocks_of(&mut self, node: NodeId) -> Result<u64> {
+        match self {
+            Self::Ext4(fs) => fs.blocks_of(node),
+            Self::Fat(fs) => Ok(fs.attr(node)?.size.div_ceil(fs.block_size()?)),
+        }
+    }
+
+    /// Blocks that say where the `blocks` blocks of a file lie.
+    pub(crate) fn index_blocks(&self, blocks: u64) -> u64 {
+        match self {
+            Self::Ext4(fs) => fs.index_blocks(blocks),
+            Self::Fat(_) => 0,
+        }
+    }
+
+    /// Bytes that a name takes in its directory.
+    pub(crate) fn entry_size(&self, name: &[u8]) -> u64 {
+        let len = name.len() as u64;
+        match self {
+            // An entry before the name, filled up; half-full blocks of hashed directories.
+            Self::Ext4(_) => 2 * (len + 12),
+            // 13 characters to a slot of a long name, and one slot for the short one.
+            Self::Fat(_) => 32 * (2 + len / 13),
         }
     }
 

@@ -19,7 +19,10 @@ const MAX_TEXT: u64 = 64 << 20;
 /// The image as the guest will see it.
 #[derive(Debug)]
 pub struct Tree {
+    root: Volume,
+    /// The root file system first.
     pub(crate) mounts: Vec<Mount>,
+    hidden: Vec<Hidden>,
     pub(crate) now: i64,
 }
 
@@ -28,15 +31,16 @@ pub struct Tree {
 pub(crate) struct Mount {
     /// Where it is mounted; empty for the root.
     point: Vec<u8>,
-    /// The volume, or why there is none.
-    source: Result<Volume, String>,
+    volume: Volume,
     fs: Option<Fs>,
 }
 
-impl Mount {
-    pub(crate) fn point(&self) -> &[u8] {
-        &self.point
-    }
+/// A directory on which the guest mounts what is not on this disk, such as a tmpfs. What
+/// the image holds below it can be read and removed; more would never be seen.
+#[derive(Debug)]
+struct Hidden {
+    point: Vec<u8>,
+    why: String,
 }
 
 /// A file of the tree.
@@ -81,36 +85,54 @@ impl Tree {
         let mut volumes = volumes(disk)?;
         let root = volumes.remove(find_root(&volumes)?);
         let fs = Fs::open(&root, now)?;
-        let mut tree =
-            Self { mounts: vec![Mount { point: Vec::new(), source: Ok(root), fs }], now };
+        let mount = Mount { point: Vec::new(), volume: root.clone(), fs };
+        let mut tree = Self { root, mounts: vec![mount], hidden: Vec::new(), now };
         let text = tree.read(b"/etc/fstab")?.unwrap_or_default();
-        for entry in fstab::parse(&String::from_utf8_lossy(&text)) {
-            let source = volumes
-                .iter()
-                .find(|volume| volume.is_named(&entry.spec) && volume.contents != Contents::Other)
-                .cloned()
-                .ok_or_else(|| format!("{} is mounted there and is not on this disk", entry.spec));
-            tree.mounts.push(Mount { point: entry.point, source, fs: None });
+        for fstab::Entry { spec, point } in fstab::parse(&String::from_utf8_lossy(&text)) {
+            let volume = volumes.iter().find(|volume| volume.is_named(&spec));
+            match tree.mountable(volume, &spec) {
+                Ok(volume) => tree.mounts.push(Mount { point, volume, fs: None }),
+                Err(why) => tree.hidden.push(Hidden { point, why }),
+            }
         }
         Ok(tree)
     }
 
+    /// The volume that an fstab means, or why it cannot be part of the tree.
+    fn mountable(&self, volume: Option<&Volume>, spec: &str) -> Result<Volume, String> {
+        let Some(volume) = volume else {
+            return Err(format!("{spec} is mounted there and is not on this disk"));
+        };
+        if volume.contents == Contents::Other {
+            return Err(format!("{} is mounted there and cannot be edited", volume.place));
+        }
+        // Two sessions on one file system would destroy it.
+        match self.mounts.iter().find(|mount| mount.volume.partition == volume.partition) {
+            Some(first) => Err(format!(
+                "{} is mounted there, and at {}, too",
+                volume.place,
+                show(&first.point)
+            )),
+            None => Ok(volume.clone()),
+        }
+    }
+
     /// The volume of the root file system.
     #[must_use]
-    pub fn root_volume(&self) -> Option<&Volume> {
-        self.mounts[0].source.as_ref().ok()
+    pub fn root_volume(&self) -> &Volume {
+        &self.root
     }
 
     /// The open file system of a mount.
     pub(crate) fn fs(&mut self, mount: usize) -> Result<&mut Fs> {
         let now = self.now;
         let mount = &mut self.mounts[mount];
-        let missing =
-            |problem: &str| Error::Edit { path: show(&mount.point), problem: problem.to_owned() };
-        let volume = mount.source.as_ref().map_err(|problem| missing(problem))?;
         let fs = match mount.fs.take() {
             Some(fs) => fs,
-            None => Fs::open(volume, now)?.ok_or_else(|| missing("its file system is unknown"))?,
+            None => Fs::open(&mount.volume, now)?.ok_or_else(|| Error::Edit {
+                path: show(&mount.point),
+                problem: format!("{} cannot be edited", mount.volume.place),
+            })?,
         };
         Ok(mount.fs.insert(fs))
     }
@@ -119,10 +141,22 @@ impl Tree {
     pub(crate) fn place_name(&self, mount: usize) -> String {
         let mount = &self.mounts[mount];
         let point = if mount.point.is_empty() { "/".to_owned() } else { show(&mount.point) };
-        match &mount.source {
-            Ok(volume) => format!("{point} on {}", volume.place),
-            Err(_) => point,
+        format!("{point} on {}", mount.volume.place)
+    }
+
+    /// Refuses to make or change what the guest would not see.
+    pub(crate) fn check_seen(&self, path: &[u8]) -> Result<()> {
+        match self.hidden.iter().find(|hidden| is_below(path, &hidden.point)) {
+            Some(hidden) => Err(Error::Edit { path: show(path), problem: hidden.why.clone() }),
+            None => Ok(()),
         }
+    }
+
+    /// Whether something is mounted at a path or below it.
+    pub(crate) fn is_mounted_below(&self, path: &[u8]) -> bool {
+        let mounts = self.mounts.iter().skip(1).map(|mount| &mount.point);
+        let mut points = mounts.chain(self.hidden.iter().map(|hidden| &hidden.point));
+        points.any(|point| point == path || is_below(point, path))
     }
 
     /// Finds where a path leads. Its parent directories must be there.
@@ -140,18 +174,10 @@ impl Tree {
         let mut walk = Walk { stack: vec![(Vec::new(), root)], todo: Vec::new(), links: 0 };
         walk.push(path);
         while let Some(part) = walk.todo.pop() {
-            match &part[..] {
-                b"" | b"." => {}
-                b".." => {
-                    if walk.stack.len() > 1 {
-                        walk.stack.pop();
-                    }
-                }
-                _ => {
-                    if let Some(missing) = self.step(&mut walk, part, (path, last))? {
-                        return Ok(walk.todo.is_empty().then_some(missing));
-                    }
-                }
+            if part == b".." {
+                walk.stack.truncate((walk.stack.len() - 1).max(1));
+            } else if let Some(missing) = self.step(&mut walk, part, (path, last))? {
+                return Ok(walk.todo.is_empty().then_some(missing));
             }
         }
         let (path, node) = walk.top();
@@ -186,7 +212,7 @@ impl Tree {
             return Ok(Some(Place { parent: Some((dir, part)), node: None, path: child_path }));
         };
         let is_link = fs.attr(id)?.kind == Kind::Symlink;
-        if !is_link || (last == Last::Keep && walk.todo.iter().all(|part| part.is_empty())) {
+        if !is_link || (last == Last::Keep && walk.todo.is_empty()) {
             walk.stack.push((child_path, Node { mount: dir.mount, id }));
             return Ok(None);
         }
@@ -328,9 +354,16 @@ impl Tree {
     }
 }
 
+/// Whether a path lies below a directory.
+pub(crate) fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
 impl Walk {
     fn push(&mut self, path: &[u8]) {
-        self.todo.extend(path.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
+        let parts = path.split(|&byte| byte == b'/').rev();
+        let parts = parts.filter(|&part| !part.is_empty() && part != b".");
+        self.todo.extend(parts.map(<[u8]>::to_vec));
     }
 
     /// Where it stands.

@@ -9,10 +9,18 @@ use uuid::Uuid;
 use crate::ext4::probe::{self, Super};
 use crate::fat::Identity;
 use crate::fs::Fs;
+use crate::node::Kind;
 use crate::{Error, Result};
 
 /// Label of the root file system in every Ubuntu cloud image.
 const CLOUD_ROOT: &str = "cloudimg-rootfs";
+/// udev's links to partitions, and the keys of fstab(5) that say the same.
+const BY_LINKS: [(&str, &str); 4] = [
+    ("/dev/disk/by-label/", "LABEL"),
+    ("/dev/disk/by-uuid/", "UUID"),
+    ("/dev/disk/by-partuuid/", "PARTUUID"),
+    ("/dev/disk/by-partlabel/", "PARTLABEL"),
+];
 
 /// A place for a file system.
 #[derive(Clone)]
@@ -93,9 +101,11 @@ impl Volume {
         Ok(Self { place, partition, contents, view })
     }
 
-    /// Whether this is the file system that an fstab's first field names.
+    /// Whether this is the file system that an fstab's first field names. Names by the
+    /// order of disks and partitions, such as `/dev/sda1`, are not understood.
     pub(crate) fn is_named(&self, spec: &str) -> bool {
-        let (key, value) = spec.split_once('=').unwrap_or(("", spec));
+        let linked = BY_LINKS.iter().find_map(|(dir, key)| Some((*key, spec.strip_prefix(dir)?)));
+        let (key, value) = linked.or_else(|| spec.split_once('=')).unwrap_or(("", spec));
         let value = value.trim_matches('"');
         match (key, &self.contents, self.partition.as_ref().map(|partition| &partition.kind)) {
             ("LABEL", Contents::Ext4 { label, .. } | Contents::Fat { label, .. }, _) => {
@@ -153,11 +163,7 @@ pub fn find_root(volumes: &[Volume]) -> Result<usize> {
     let by_type = indices(volumes, |volume| volume.is_ext4() && volume.has_root_type());
     let mut candidates = if by_label.is_empty() { by_type } else { by_label };
     if candidates.is_empty() {
-        for index in indices(volumes, Volume::is_ext4) {
-            if holds_system(&volumes[index])? {
-                candidates.push(index);
-            }
-        }
+        candidates = by_content(volumes)?;
     }
     let places = |found: &mut dyn Iterator<Item = &Volume>| {
         found.map(|volume| volume.place.as_str()).collect::<Vec<_>>().join("; ")
@@ -185,6 +191,24 @@ fn indices(volumes: &[Volume], wanted: impl Fn(&Volume) -> bool) -> Vec<usize> {
     numbered.filter(|(_, volume)| wanted(volume)).map(|(index, _)| index).collect()
 }
 
+/// The ext4 file systems that hold an operating system. One that cannot be read is passed
+/// over if there is another.
+fn by_content(volumes: &[Volume]) -> Result<Vec<usize>> {
+    let mut found = Vec::new();
+    let mut trouble = None;
+    for index in indices(volumes, Volume::is_ext4) {
+        match holds_system(&volumes[index]) {
+            Ok(true) => found.push(index),
+            Ok(false) => {}
+            Err(error) => trouble = trouble.or(Some(error)),
+        }
+    }
+    match trouble {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
 /// Whether a file system looks like the root of an operating system.
 fn holds_system(volume: &Volume) -> Result<bool> {
     let Some(mut fs) = Fs::open(volume, 0)? else {
@@ -193,5 +217,8 @@ fn holds_system(volume: &Volume) -> Result<bool> {
     let Some(etc) = fs.lookup(fs.root(), b"etc")? else {
         return Ok(false);
     };
+    if fs.attr(etc)?.kind != Kind::Dir {
+        return Ok(false);
+    }
     Ok(fs.lookup(etc, b"passwd")?.is_some() || fs.lookup(etc, b"os-release")?.is_some())
 }

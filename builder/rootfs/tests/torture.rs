@@ -11,9 +11,7 @@ use std::sync::Arc;
 use bootwright_disk::view::{Window, WriteView};
 use bootwright_rootfs::{Edit, Meta, Tree, find_root, volumes};
 use common::model::Model;
-use common::{Mounted, Random, base, ext4, fsck, layer, look, save};
-
-const NOW: i64 = 1_700_000_000;
+use common::{Mounted, NOW, Random, base, ext4, fsck, layer, look, save};
 
 /// The root partition of a disk.
 fn root_of(disk: &Arc<dyn WriteView>) -> Arc<dyn WriteView> {
@@ -25,25 +23,19 @@ fn root_of(disk: &Arc<dyn WriteView>) -> Arc<dyn WriteView> {
     }
 }
 
-fn listing(dir: &Path, root: &Arc<dyn WriteView>) -> look::Listing {
-    let image = dir.join("root.img");
-    save(root.as_ref(), &image);
-    fsck(&image);
-    let mounted = Mounted::new(&image, &dir.join("mnt"));
-    let listing = look::kernel(&mounted.at);
-    look::agrees_with_ext4_view(&image, &listing);
-    listing
+/// What the kernel sees of a file system with which e2fsck is content.
+fn listing(image: &Path, root: &Arc<dyn WriteView>) -> look::Listing {
+    save(root.as_ref(), image);
+    fsck(image);
+    look::kernel(&Mounted::new(image, &image.with_extension("mnt")).at)
 }
 
 fn torture(disk: &Arc<dyn WriteView>, edits: usize, seed: u64) {
     let dir = tempfile::tempdir().unwrap();
     let root = root_of(disk);
-    let before = listing(dir.path(), &root);
-    let max_time = if look::has_small_inodes(&dir.path().join("root.img")) {
-        i32::MAX.into()
-    } else {
-        i64::MAX
-    };
+    let image = dir.path().join("root.img");
+    let before = listing(&image, &root);
+    let max_time = if look::has_small_inodes(&image) { i32::MAX.into() } else { i64::MAX };
     let mut model = Model::new(before, NOW, max_time);
     let mut random = Random(seed);
     let home = Edit::Dir { path: b"/torture".to_vec(), meta: Meta::default() };
@@ -60,7 +52,8 @@ fn torture(disk: &Arc<dyn WriteView>, edits: usize, seed: u64) {
         }
     }
     tree.finish().unwrap();
-    let (expected, found) = (model.listing(), listing(dir.path(), &root));
+    let (expected, found) = (model.listing(), listing(&image, &root));
+    look::agrees_with_ext4_view(&image, &found);
     for (path, seen) in &expected {
         let shown = String::from_utf8_lossy(path);
         let other = found.get(path).unwrap_or_else(|| panic!("{shown} is missing"));

@@ -41,8 +41,8 @@ pub(crate) fn read(disk: &(impl View + ?Sized)) -> Result<Option<Table>> {
 impl Gpt {
     fn partition(&self, number: u32, entry: &Entry) -> Result<Partition> {
         let at = self.header.entries_lba * self.sector + u64::from(number - 1) * ENTRY_LEN;
-        let len =
-            entry.last.checked_sub(entry.first).and_then(|n| (n + 1).checked_mul(self.sector));
+        let sectors = entry.last.checked_sub(entry.first).and_then(|n| n.checked_add(1));
+        let len = sectors.and_then(|sectors| sectors.checked_mul(self.sector));
         match (entry.first.checked_mul(self.sector), len) {
             (Some(start), Some(len)) => Ok(Partition {
                 number,
@@ -56,8 +56,8 @@ impl Gpt {
             }),
             _ => {
                 let problem = format!(
-                    "partition {number} ends ({}) before it starts ({})",
-                    entry.last, entry.first
+                    "partition {number} cannot lie on a disk from sector {} to {}",
+                    entry.first, entry.last
                 );
                 Err(Error::malformed("gpt", "partition entry", at, problem))
             }

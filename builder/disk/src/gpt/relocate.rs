@@ -1,9 +1,9 @@
 //! Moves the backup GPT to the end of a disk that has grown.
 
 use super::{Gpt, Header, load};
-use crate::Result;
 use crate::partition::SECTOR;
 use crate::view::{WriteView, read_vec};
+use crate::{Error, Result};
 
 /// Moves the backup header and entries to the end of `disk`, where the specification wants
 /// them, wipes the old ones and widens the usable range. Partitions, numbers and GUIDs stay
@@ -20,11 +20,16 @@ pub fn move_backup(disk: &impl WriteView) -> Result<bool> {
     if gpt.header.other_lba >= last_lba {
         return Ok(false);
     }
-    wipe_old_backup(disk, &gpt)?;
     let entry_sectors = gpt.header.entries_len().div_ceil(sector);
-    let backup_entries = last_lba - entry_sectors;
-    let primary =
-        Header { other_lba: last_lba, last_usable: backup_entries - 1, ..gpt.header.clone() };
+    let primary_end = gpt.header.entries_lba.saturating_add(entry_sectors);
+    let last_usable = last_lba.checked_sub(entry_sectors + 1);
+    let Some(last_usable) = last_usable.filter(|&last| last >= primary_end) else {
+        let problem = format!("{} do not fit on the disk twice", gpt.header.entries);
+        return Err(Error::malformed("gpt", "NumberOfPartitionEntries", sector, problem));
+    };
+    wipe_old_backup(disk, &gpt)?;
+    let backup_entries = last_usable + 1;
+    let primary = Header { other_lba: last_lba, last_usable, ..gpt.header.clone() };
     let backup = Header {
         own_lba: last_lba,
         other_lba: gpt.header.own_lba,

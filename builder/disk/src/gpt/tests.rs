@@ -42,13 +42,18 @@ fn disk() -> Vec<u8> {
     bytes
 }
 
+/// Makes the header's checksum fit.
+fn seal(disk: &mut [u8]) {
+    disk[528..532].fill(0);
+    let crc = crc32fast::hash(&disk[512..604]);
+    disk[528..532].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// Error for a disk whose header has `bytes` at `at` and a fitting checksum.
 fn with(at: usize, bytes: &[u8]) -> String {
     let mut disk = disk();
     disk[512 + at..512 + at + bytes.len()].copy_from_slice(bytes);
-    disk[528..532].fill(0);
-    let crc = crc32fast::hash(&disk[512..604]);
-    disk[528..532].copy_from_slice(&crc.to_le_bytes());
+    seal(&mut disk);
     read(&Memory::new(disk)).unwrap_err().to_string()
 }
 
@@ -71,6 +76,35 @@ fn refuses_what_cannot_be() {
     let mut torn = disk();
     torn[600] ^= 1;
     assert!(read(&Memory::new(torn)).unwrap_err().to_string().contains("HeaderCRC32"));
+}
+
+#[test]
+fn refuses_partitions_that_no_disk_can_hold() {
+    for (first, last) in [(100, 99), (0, u64::MAX), (1, u64::MAX), (u64::MAX, u64::MAX)] {
+        let mut disk = disk();
+        disk[1024..1152].copy_from_slice(&entry(first, last, ""));
+        let crc = crc32fast::hash(&disk[1024..1024 + 128 * 128]);
+        disk[600..604].copy_from_slice(&crc.to_le_bytes());
+        seal(&mut disk);
+        let error = read(&Memory::new(disk)).unwrap_err().to_string();
+        assert!(error.contains("partition entry at offset 0x400: partition 1 cannot"), "{error}");
+    }
+}
+
+#[test]
+fn a_table_that_fits_on_the_disk_only_once_is_not_moved() {
+    let mut disk = disk();
+    disk.truncate(300 * 512);
+    disk[1024..].fill(0);
+    disk[544..552].copy_from_slice(&5u64.to_le_bytes());
+    disk[592..596].copy_from_slice(&1024u32.to_le_bytes());
+    let crc = crc32fast::hash(&disk[1024..1024 + 1024 * 128]);
+    disk[600..604].copy_from_slice(&crc.to_le_bytes());
+    seal(&mut disk);
+    let memory = Memory::new(disk.clone());
+    let error = move_backup(&memory).unwrap_err().to_string();
+    assert!(error.contains("1024 do not fit on the disk twice"), "{error}");
+    assert!(memory.into_bytes() == disk, "nothing was written");
 }
 
 #[test]

@@ -27,6 +27,10 @@ pub(super) const COPIED: u64 = 1 << 63;
 pub(super) const COMPRESSED: u64 = 1 << 62;
 const ZERO: u64 = 1;
 
+/// Window of the deflate streams: 4 KiB, which is all that readers are sure to have, since
+/// QEMU writes no more.
+pub(super) const WINDOW_BITS: u8 = 12;
+
 /// How compressed clusters are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Codec {

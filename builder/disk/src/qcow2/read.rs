@@ -2,21 +2,15 @@
 //! they are read; nothing is decompressed ahead.
 
 use std::collections::HashSet;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use lru::LruCache;
-
-use super::layout::{Cluster, Codec, Header, table_offset};
-use crate::view::{Extent, ExtentKind, View, check_range, read_vec};
+use super::layout::{Cluster, Codec, Header, WINDOW_BITS, table_offset};
+use crate::cache::Cache;
+use crate::view::{Deflated, Extent, ExtentKind, View, check_range, read_by_block, read_vec};
 use crate::{Error, Result, codec};
 
-/// Memory for L2 tables and, as much again, for inflated clusters.
-const CACHE_BYTES: u64 = 8 << 20;
 /// How much of the file's start may matter: the header and the name of a backing file.
 const HEAD_BYTES: u64 = 4096;
-
-type Cache<T> = Mutex<LruCache<u64, Arc<T>>>;
 
 /// A standalone qcow2 image as a view over the view that holds the file.
 #[derive(Debug)]
@@ -39,11 +33,8 @@ impl<V: View> Qcow2<V> {
         let head = read_vec(&file, 0, HEAD_BYTES.min(file.size()))?;
         let header = Header::parse(&head, file.size())?;
         let l1 = read_l1(&file, &header)?;
-        let slots = (CACHE_BYTES / header.cluster_size()).max(2) as usize;
-        let slots = NonZeroUsize::new(slots).unwrap_or(NonZeroUsize::MIN);
-        let (tables, inflated) =
-            (Mutex::new(LruCache::new(slots)), Mutex::new(LruCache::new(slots)));
-        Ok(Self { file, header, l1, tables, inflated })
+        let cluster = header.cluster_size();
+        Ok(Self { file, header, l1, tables: Cache::new(cluster), inflated: Cache::new(cluster) })
     }
 
     /// Bytes per cluster.
@@ -58,12 +49,12 @@ impl<V: View> Qcow2<V> {
         if at == 0 {
             return Ok(None);
         }
-        cached(&self.tables, at, || {
+        let table = self.tables.get(at, || {
             let bytes = read_vec(&self.file, at, self.header.cluster_size())?;
             let words = bytes.chunks_exact(8);
             Ok(words.map(|word| crate::fields::be64(word, 0)).collect())
-        })
-        .map(Some)
+        });
+        table.map(Some)
     }
 
     /// What is known of the cluster that holds `offset`, with its place in the file checked.
@@ -84,13 +75,8 @@ impl<V: View> Qcow2<V> {
             Cluster::Compressed { offset, .. } => offset,
         };
         if start >= file_size {
-            return Err(self.bad(
-                offset,
-                format!(
-                    "the data is at {start:#x}, past the end of the file ({file_size} bytes); \
-                     the file is truncated: fetch it again"
-                ),
-            ));
+            let field = ("cluster of the disk", offset);
+            return Err(Error::truncated("qcow2", field, start, file_size));
         }
         Ok(cluster)
     }
@@ -122,7 +108,7 @@ impl<V: View> Qcow2<V> {
         if buf.len() as u64 == self.cluster_size() {
             return self.inflate(cluster_start, (at, len), buf);
         }
-        let whole = cached(&self.inflated, at, || {
+        let whole = self.inflated.get(at, || {
             let mut whole = vec![0; self.cluster_size() as usize];
             self.inflate(cluster_start, (at, len), &mut whole)?;
             Ok(whole)
@@ -152,16 +138,6 @@ impl<V: View> Qcow2<V> {
     }
 }
 
-/// Looks `key` up or makes and keeps its value. The lock is not held while it is made.
-fn cached<T>(cache: &Cache<T>, key: u64, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-    if let Some(hit) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return Ok(Arc::clone(hit));
-    }
-    let made = Arc::new(make()?);
-    cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::clone(&made));
-    Ok(made)
-}
-
 /// Reads the L1 table and checks that every L2 table lies in the file, apart from the
 /// header, the L1 table and all other L2 tables.
 fn read_l1(file: &impl View, header: &Header) -> Result<Vec<u64>> {
@@ -183,11 +159,7 @@ fn read_l1(file: &impl View, header: &Header) -> Result<Vec<u64>> {
             return Err(bad(format!("{at:#x} is not the start of a cluster")));
         }
         if end > file.size() {
-            let size = file.size();
-            return Err(bad(format!(
-                "the L2 table at {at:#x} lies past the end of the file ({size} bytes); \
-                 the file is truncated: fetch it again"
-            )));
+            return Err(Error::truncated("qcow2", ("L2 table", entry), at, file.size()));
         }
         if at < l1_end && end > header.l1_offset || at < header.cluster_size() {
             return Err(bad(format!(
@@ -208,17 +180,7 @@ impl<V: View> View for Qcow2<V> {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         check_range(self.size(), offset, buf.len() as u64)?;
-        let mut at = offset;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let in_cluster = self.cluster_size() - at % self.cluster_size();
-            let len = (rest.len() as u64).min(in_cluster) as usize;
-            let (now, after) = rest.split_at_mut(len);
-            self.read_cluster(at, now)?;
-            at += len as u64;
-            rest = after;
-        }
-        Ok(())
+        read_by_block(offset, buf, self.cluster_size(), |at, part| self.read_cluster(at, part))
     }
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {
@@ -236,7 +198,7 @@ impl<V: View> View for Qcow2<V> {
         Ok(Extent { kind, end: end.min(table_end) })
     }
 
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         check_range(self.size(), offset, len)?;
         let aligned = offset.is_multiple_of(self.cluster_size()) && len == self.cluster_size();
         if !aligned || self.header.codec != Codec::Zlib {
@@ -246,7 +208,10 @@ impl<V: View> View for Qcow2<V> {
             return Ok(None);
         };
         match self.cluster(&table, offset)? {
-            Cluster::Compressed { offset: at, len } => self.compressed(at, len).map(Some),
+            Cluster::Compressed { offset: at, len } => {
+                let stream = self.compressed(at, len)?;
+                Ok(Some(Deflated { stream, window_bits: WINDOW_BITS }))
+            }
             _ => Ok(None),
         }
     }

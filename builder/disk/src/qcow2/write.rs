@@ -4,10 +4,12 @@
 //! 512 MiB of the disk its clusters followed by their L2 table, then the L1 table and the
 //! refcounts, and last the header's patch with the places of those. Holes take no space.
 
-use super::layout::{COPIED, HEADER_LEN, INCOMPAT_COMPRESSION, MAGIC, compressed_entry};
+use super::layout::{
+    COPIED, HEADER_LEN, INCOMPAT_COMPRESSION, MAGIC, WINDOW_BITS, compressed_entry,
+};
 use crate::Result;
 use crate::sink::{Sink, align};
-use crate::unit::{Content, Data, Needs, UNIT, Unit, Writer as UnitWriter};
+use crate::unit::{Content, Data, Deflate, Needs, UNIT, Unit, Writer as UnitWriter};
 
 const CLUSTER_BITS: u32 = 16;
 const CLUSTER: u64 = 1 << CLUSTER_BITS;
@@ -188,8 +190,11 @@ impl UnitWriter for Writer {
     fn needs(&self) -> Needs {
         match self.compression {
             Compression::None => Needs::default(),
-            Compression::Zlib(level) => Needs { deflate: Some(level), zstd: None },
-            Compression::Zstd(level) => Needs { deflate: None, zstd: Some(level) },
+            Compression::Zlib(level) => {
+                let deflate = Deflate { level, window_bits: WINDOW_BITS };
+                Needs { deflate: Some(deflate), ..Needs::default() }
+            }
+            Compression::Zstd(level) => Needs { zstd: Some(level), ..Needs::default() },
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::store::{Slot, Store};
-use super::{Extent, ExtentKind, View, WriteView, check_range};
+use super::{Deflated, Extent, ExtentKind, View, WriteView, check_range};
 use crate::Result;
 
 /// Bytes per chunk: the cluster size of nearly every base, so that an edit makes just the
@@ -203,7 +203,7 @@ impl<V: View> View for Cow<V> {
         }
     }
 
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         check_range(self.size(), offset, len)?;
         let chunks = offset / CHUNK..(offset + len).div_ceil(CHUNK);
         let changed = self.layer().chunks.range(chunks).next().is_some();

@@ -1,6 +1,6 @@
 //! A grown disk: another view followed by a hole.
 
-use super::{Extent, ExtentKind, View, check_range};
+use super::{Deflated, Extent, ExtentKind, View, check_range};
 use crate::Result;
 
 /// A view of `size` bytes that starts with another one and reads as zeros after it.
@@ -41,7 +41,7 @@ impl<V: View> View for Grown<V> {
         }
     }
 
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         check_range(self.size, offset, len)?;
         if offset.saturating_add(len) <= self.inner.size() {
             self.inner.deflated(offset, len)

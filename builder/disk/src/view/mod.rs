@@ -34,6 +34,15 @@ pub struct Extent {
     pub end: u64,
 }
 
+/// A stored deflate stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deflated {
+    /// The stream, perhaps followed by padding.
+    pub stream: Vec<u8>,
+    /// Binary logarithm of the window that a reader must have for it, 8 to 15.
+    pub window_bits: u8,
+}
+
 /// A disk that can be read at any offset, by many threads at once.
 pub trait View: Send + Sync {
     /// Size in bytes.
@@ -53,12 +62,12 @@ pub trait View: Send + Sync {
     fn extent_at(&self, offset: u64) -> Result<Extent>;
 
     /// The raw deflate stream (RFC 1951) that inflates to exactly `offset..offset + len`,
-    /// where the view stores one for just that range. The stream may be followed by
-    /// padding. `None` where there is none; the bytes can always be read instead.
+    /// where the view stores one for just that range. `None` where there is none; the bytes
+    /// can always be read instead.
     ///
     /// # Errors
     /// As [`View::read_at`].
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         let _ = (offset, len);
         Ok(None)
     }
@@ -92,7 +101,25 @@ impl<V: View + ?Sized> View for Arc<V> {
         (**self).extent_at(offset)
     }
 
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
+        (**self).deflated(offset, len)
+    }
+}
+
+impl<V: View + ?Sized> View for &V {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        (**self).read_at(offset, buf)
+    }
+
+    fn extent_at(&self, offset: u64) -> Result<Extent> {
+        (**self).extent_at(offset)
+    }
+
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         (**self).deflated(offset, len)
     }
 }
@@ -117,6 +144,26 @@ pub fn read_vec(view: &(impl View + ?Sized), offset: u64, len: u64) -> Result<Ve
     let mut buf = vec![0; len_usize];
     view.read_at(offset, &mut buf)?;
     Ok(buf)
+}
+
+/// Fills `buf` from `offset` in parts that do not cross borders of `block` bytes: `read` is
+/// given the offset and the buffer of each.
+pub(crate) fn read_by_block(
+    offset: u64,
+    buf: &mut [u8],
+    block: u64,
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let mut at = offset;
+    let mut rest = buf;
+    while !rest.is_empty() {
+        let len = (rest.len() as u64).min(block - at % block) as usize;
+        let (now, after) = rest.split_at_mut(len);
+        read(at, now)?;
+        at += len as u64;
+        rest = after;
+    }
+    Ok(())
 }
 
 /// Checks that a range lies inside a view of `size` bytes.

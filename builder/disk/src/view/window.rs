@@ -1,6 +1,6 @@
 //! A window: part of a view as a view of its own, such as a partition.
 
-use super::{Extent, View, WriteView, check_range};
+use super::{Deflated, Extent, View, WriteView, check_range};
 use crate::Result;
 
 /// Bytes `start..start + size` of another view.
@@ -44,7 +44,7 @@ impl<V: View> View for Window<V> {
         Ok(Extent { end: (extent.end - self.start).min(self.size), ..extent })
     }
 
-    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    fn deflated(&self, offset: u64, len: u64) -> Result<Option<Deflated>> {
         check_range(self.size, offset, len)?;
         self.inner.deflated(self.start + offset, len)
     }

@@ -5,9 +5,9 @@ use std::ffi::c_int;
 
 use crate::node::{Attr, Kind};
 
-/// Bytes kept of an inode: the 128 of the old layout and all the fields that follow.
-/// Attributes stored behind them stay where they are.
-const LEN: usize = 160;
+/// Bytes of the fields known here. An inode of 128 bytes has only the first 128 of them;
+/// a larger one keeps extended attributes behind its fields.
+const FIELDS: usize = 160;
 
 const MODE: usize = 0;
 const UID: usize = 2;
@@ -23,6 +23,8 @@ const FLAGS: usize = 32;
 const BLOCK: usize = 40;
 const FILE_ACL: usize = 104;
 const SIZE_HIGH: usize = 108;
+const BLOCKS_HIGH: usize = 116;
+const FILE_ACL_HIGH: usize = 118;
 const UID_HIGH: usize = 120;
 const GID_HIGH: usize = 122;
 const EXTRA_ISIZE: usize = 128;
@@ -37,23 +39,28 @@ const MIN_TIME: i64 = i32::MIN as i64;
 const MAX_TIME: i64 = i32::MAX as i64 + (3 << 32);
 
 const EXTENTS_FLAG: u32 = 0x8_0000;
+/// A directory has an index.
+const INDEX_FLAG: u32 = 0x1000;
+/// An extent tree without extents, with room for four: magic, entries, maximum, depth.
+const NO_EXTENTS: [u16; 4] = [0xf30a, 0, 4, 0];
+/// Comes before the extended attributes that follow an inode's fields.
+const XATTR_MAGIC: u32 = 0xea02_0000;
 /// A directory with more subdirectories than a link count holds has a count of 1.
 const MAX_LINKS: u16 = 65_000;
 
 /// The raw inode.
 #[derive(Debug, Clone)]
-pub(super) struct Inode([u8; LEN]);
-
-impl Default for Inode {
-    fn default() -> Self {
-        Self([0; LEN])
-    }
-}
+pub(super) struct Inode(Vec<u8>);
 
 impl Inode {
+    /// An empty inode for a file system whose inodes have `size` bytes.
+    pub(super) fn new(size: usize) -> Self {
+        Self(vec![0; size.max(FIELDS)])
+    }
+
     /// Address and length for the library.
     pub(super) fn raw(&mut self) -> (*mut u8, c_int) {
-        (self.0.as_mut_ptr(), LEN as c_int)
+        (self.0.as_mut_ptr(), self.0.len() as c_int)
     }
 
     fn get16(&self, at: usize) -> u16 {
@@ -114,18 +121,68 @@ impl Inode {
         }
     }
 
-    pub(super) fn has_extents(&self) -> bool {
-        self.get32(FLAGS) & EXTENTS_FLAG != 0
-    }
-
+    /// Gives the inode an extent tree without extents.
     pub(super) fn use_extents(&mut self) {
         self.set32(FLAGS, self.get32(FLAGS) | EXTENTS_FLAG);
+        for (index, value) in NO_EXTENTS.into_iter().enumerate() {
+            self.set16(BLOCK + 2 * index, value);
+        }
     }
 
-    /// Whether its blocks are all accounted to an attribute block, or it has none.
-    pub(super) fn has_blocks(&self, sectors_per_block: u32) -> bool {
-        let attribute_block = if self.get32(FILE_ACL) == 0 { 0 } else { sectors_per_block };
-        self.get32(BLOCKS) > attribute_block
+    /// Marks a directory as having an index.
+    pub(super) fn set_indexed(&mut self) {
+        self.set32(FLAGS, self.get32(FLAGS) | INDEX_FLAG);
+    }
+
+    /// The block of extended attributes, 0 if there is none.
+    pub(super) fn xattr_block(&self) -> u64 {
+        u64::from(self.get16(FILE_ACL_HIGH)) << 32 | u64::from(self.get32(FILE_ACL))
+    }
+
+    /// Sets the block of extended attributes, which counts as one of the file's.
+    pub(super) fn add_xattr_block(&mut self, block: u64, sectors_per_block: u32) {
+        self.set32(FILE_ACL, block as u32);
+        self.set16(FILE_ACL_HIGH, (block >> 32) as u16);
+        let sectors = self.sectors() + u64::from(sectors_per_block);
+        self.set32(BLOCKS, sectors as u32);
+        self.set16(BLOCKS_HIGH, (sectors >> 32) as u16);
+    }
+
+    /// Extended attributes stored in the inode itself, without the magic number before
+    /// them; nothing if there are none.
+    pub(super) fn xattr_area(&self) -> Option<&[u8]> {
+        let at = self.xattr_start()?;
+        (self.get32(at) == XATTR_MAGIC).then(|| &self.0[at + 4..])
+    }
+
+    /// As [`Inode::xattr_area`], made if it is not there yet; nothing if there is no room.
+    pub(super) fn xattr_area_mut(&mut self) -> Option<&mut [u8]> {
+        let at = self.xattr_start()?;
+        self.set32(at, XATTR_MAGIC);
+        Some(&mut self.0[at + 4..])
+    }
+
+    /// Bytes for extended attributes in the inode itself.
+    pub(super) fn xattr_room(&self) -> usize {
+        self.xattr_start().map_or(0, |at| self.0.len() - at - 4)
+    }
+
+    fn xattr_start(&self) -> Option<usize> {
+        let extra = usize::from(self.get16(EXTRA_ISIZE));
+        // Room for the magic number and the smallest of entries.
+        let end = EXTRA_ISIZE + extra + 24;
+        (extra >= 4 && extra.is_multiple_of(4) && end <= self.0.len()).then(|| EXTRA_ISIZE + extra)
+    }
+
+    /// Number of 512-byte sectors it occupies.
+    fn sectors(&self) -> u64 {
+        u64::from(self.get16(BLOCKS_HIGH)) << 32 | u64::from(self.get32(BLOCKS))
+    }
+
+    /// Number of 512-byte sectors that its content occupies.
+    pub(super) fn content_sectors(&self, sectors_per_block: u32) -> u64 {
+        let attribute_block = if self.xattr_block() == 0 { 0 } else { sectors_per_block };
+        self.sectors().saturating_sub(attribute_block.into())
     }
 
     fn is_device(&self) -> bool {
@@ -161,6 +218,11 @@ impl Inode {
     pub(super) fn set_times(&mut self, mtime: i64, now: i64) {
         self.set_time((MTIME, MTIME_EXTRA), mtime);
         self.set_time((ATIME, ATIME_EXTRA), mtime);
+        self.set_changed(now);
+    }
+
+    /// Sets the time of the inode's last change.
+    pub(super) fn set_changed(&mut self, now: i64) {
         self.set_time((CTIME, CTIME_EXTRA), now);
     }
 
@@ -171,12 +233,13 @@ impl Inode {
         }
     }
 
+    /// Forgets everything but the time of deletion.
     pub(super) fn set_deleted(&mut self, now: i64) {
-        self.set_links(0);
-        self.set32(DTIME, now as u32);
+        self.0.fill(0);
+        self.set32(DTIME, (now as u32).max(1));
     }
 
-    fn mtime(&self) -> i64 {
+    pub(super) fn mtime(&self) -> i64 {
         let low = i64::from(self.get32(MTIME) as i32);
         let epoch =
             if self.has_extra(MTIME_EXTRA) { i64::from(self.get32(MTIME_EXTRA) & 3) } else { 0 };
@@ -218,7 +281,7 @@ mod tests {
 
     #[test]
     fn wide_ids_and_late_times_survive() {
-        let mut inode = Inode::default();
+        let mut inode = Inode::new(256);
         inode.set16(EXTRA_ISIZE, 32);
         inode.set_mode(0o106_755);
         inode.set_owner(4_000_000_000, 70_000);
@@ -232,14 +295,14 @@ mod tests {
 
     #[test]
     fn small_inodes_stop_in_2038() {
-        let mut inode = Inode::default();
+        let mut inode = Inode::new(128);
         inode.set_times(5_000_000_000, 1);
         assert_eq!(inode.attr().mtime, i64::from(i32::MAX));
     }
 
     #[test]
     fn device_numbers_round_trip() {
-        let mut inode = Inode::default();
+        let mut inode = Inode::new(256);
         inode.set_mode(0o020_600);
         for device in [(1, 3), (255, 255), (8, 300), (259, 70_000), (0xfff, 0xf_ffff)] {
             inode.set_device(device);
@@ -249,7 +312,7 @@ mod tests {
 
     #[test]
     fn link_counts_of_directories_stop_counting() {
-        let mut inode = Inode::default();
+        let mut inode = Inode::new(256);
         inode.set_links(MAX_LINKS - 1);
         inode.count_subdirectory(1);
         assert_eq!(inode.links(), 1);

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::index::Style;
 use crate::{Error, Result};
 
 /// Where the super block lies in the partition, and how long it is.
@@ -10,13 +11,23 @@ pub(crate) const OFFSET: u64 = 1024;
 pub(crate) const LEN: u64 = 1024;
 
 const MAGIC: u16 = 0xef53;
-const COMPAT_HAS_JOURNAL: u32 = 0x4;
+const COMPAT_XATTR: u32 = 0x8;
+const COMPAT_DIR_INDEX: u32 = 0x20;
+const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_EXTENTS: u32 = 0x40;
 const INCOMPAT_64BIT: u32 = 0x80;
 const RO_COMPAT_ORPHAN_PRESENT: u32 = 0x1_0000;
 const STATE_CLEAN: u16 = 1;
 const STATE_ERRORS: u16 = 2;
+
+/// Blocks and inodes that an image's file system may have, so that its bitmaps (one bit
+/// each) fit into memory: with blocks of 4 KiB, 4 TiB.
+const MAX_COUNT: u64 = 1 << 30;
+/// The smallest group that mke2fs makes.
+const MIN_GROUP: u64 = 256;
+/// Length of a group descriptor with the feature 64bit.
+const DESCRIPTOR: u64 = 64;
 
 /// Features that libext2fs can open but does not keep consistent in an edit.
 const REFUSED_INCOMPAT: [(u32, &str); 6] = [
@@ -27,9 +38,10 @@ const REFUSED_INCOMPAT: [(u32, &str); 6] = [
     (0x2_0000, "folds the case of names (casefold)"),
     (0x100, "protects against double mounts (mmp)"),
 ];
-const REFUSED_RO_COMPAT: [(u32, &str); 6] = [
+const REFUSED_RO_COMPAT: [(u32, &str); 7] = [
     (0x100, "keeps quotas (quota)"),
     (0x200, "allocates in clusters (bigalloc)"),
+    (0x1000, "is marked as not to be changed (read-only)"),
     (0x2000, "keeps project quotas (project)"),
     (0x4000, "shares blocks between files (shared_blocks)"),
     (0x8000, "holds verity files (verity)"),
@@ -48,7 +60,13 @@ pub(crate) struct Super {
     /// Time of the last write, in seconds since 1970.
     pub(crate) written: i64,
     pub(crate) has_extents: bool,
-    compat: u32,
+    pub(crate) has_xattrs: bool,
+    /// How directories are indexed, if they are.
+    pub(crate) index: Option<Style>,
+    inodes: u64,
+    blocks_per_group: u64,
+    inodes_per_group: u64,
+    descriptor_size: u64,
     incompat: u32,
     ro_compat: u32,
     state: u16,
@@ -61,6 +79,15 @@ fn le16(bytes: &[u8], at: usize) -> u16 {
 
 fn le32(bytes: &[u8], at: usize) -> u32 {
     u32::from(le16(bytes, at)) | u32::from(le16(bytes, at + 2)) << 16
+}
+
+/// How the directories of a file system are indexed.
+fn index_style(bytes: &[u8]) -> Option<Style> {
+    let hash = bytes[0xfc];
+    // Other numbers are not stored; blocks of 64 KiB write lengths in a way of their own.
+    let is_known = hash <= 2 && le32(bytes, 0x18) < 6;
+    let checksummed = le32(bytes, 0x64) & RO_COMPAT_METADATA_CSUM != 0;
+    (le32(bytes, 0x5c) & COMPAT_DIR_INDEX != 0 && is_known).then_some(Style { hash, checksummed })
 }
 
 impl Super {
@@ -87,7 +114,15 @@ impl Super {
             inode_size: if dynamic { le16(bytes, 0x58).into() } else { 128 },
             written: i64::from(le32(bytes, 0x30)) | i64::from(bytes[0x274]) << 32,
             has_extents: incompat & INCOMPAT_EXTENTS != 0,
-            compat: le32(bytes, 0x5c),
+            has_xattrs: le32(bytes, 0x5c) & COMPAT_XATTR != 0,
+            index: index_style(bytes),
+            inodes: le32(bytes, 0x0).into(),
+            blocks_per_group: le32(bytes, 0x20).into(),
+            inodes_per_group: le32(bytes, 0x28).into(),
+            descriptor_size: match incompat & INCOMPAT_64BIT {
+                0 => DESCRIPTOR,
+                _ => le16(bytes, 0xfe).into(),
+            },
             incompat,
             ro_compat: le32(bytes, 0x64),
             state: le16(bytes, 0x3a),
@@ -100,7 +135,7 @@ impl Super {
         let refuse = |feature: &str, hint| {
             Err(Error::Unsupported { place: place.to_owned(), feature: feature.to_owned(), hint })
         };
-        if self.compat & COMPAT_HAS_JOURNAL != 0 && self.incompat & INCOMPAT_RECOVER != 0 {
+        if self.incompat & INCOMPAT_RECOVER != 0 {
             return refuse(
                 "the file system was not unmounted cleanly and its journal has to be replayed",
                 "boot the image once and shut it down, or run e2fsck on it",
@@ -123,17 +158,45 @@ impl Super {
                 "make one without this feature; its files cannot be edited here",
             );
         }
+        self.check_geometry(room)
+            .map_err(|problem| Error::Damaged { place: place.to_owned(), problem })
+    }
+
+    /// Checks what the library allocates by before it is allocated.
+    fn check_geometry(&self, room: u64) -> Result<(), String> {
         if self.blocks.checked_mul(self.block_size).is_none_or(|size| size > room) {
-            return Err(Error::Damaged {
-                place: place.to_owned(),
-                problem: format!(
-                    "the file system ({} blocks of {} bytes) is larger than its partition \
-                     ({room} bytes); the image is truncated or badly resized",
-                    self.blocks, self.block_size
-                ),
-            });
+            return Err(format!(
+                "the file system ({} blocks of {} bytes) is larger than its partition \
+                 ({room} bytes); the image is truncated or badly resized",
+                self.blocks, self.block_size
+            ));
         }
-        Ok(())
+        let bits = 8 * self.block_size;
+        let in_bitmap = |count: u64| count.is_multiple_of(8) && count <= bits;
+        // libext2fs counts on this one: with another its bitmaps overflow their memory.
+        let first_block = u64::from(self.block_size == 1024);
+        let limits = [
+            ("as first block", self.first_block, self.first_block == first_block),
+            ("blocks", self.blocks, self.blocks <= MAX_COUNT),
+            ("inodes", self.inodes, self.inodes <= MAX_COUNT),
+            (
+                "blocks per group",
+                self.blocks_per_group,
+                in_bitmap(self.blocks_per_group) && self.blocks_per_group >= MIN_GROUP,
+            ),
+            (
+                "inodes per group",
+                self.inodes_per_group,
+                in_bitmap(self.inodes_per_group) && self.inodes_per_group > 0,
+            ),
+            ("bytes per descriptor", self.descriptor_size, self.descriptor_size == DESCRIPTOR),
+        ];
+        match limits.iter().find(|(_, _, fine)| !fine) {
+            None => Ok(()),
+            Some((what, value, _)) => Err(format!(
+                "the super block claims {value} {what}, which no image has; run e2fsck on it"
+            )),
+        }
     }
 }
 
@@ -145,6 +208,8 @@ mod tests {
         let mut bytes = vec![0; 1024];
         bytes[0x4..0x8].copy_from_slice(&1000u32.to_le_bytes());
         bytes[0x18] = 2;
+        bytes[0x20..0x24].copy_from_slice(&32768u32.to_le_bytes());
+        bytes[0x28..0x2c].copy_from_slice(&512u32.to_le_bytes());
         bytes[0x38..0x3a].copy_from_slice(&MAGIC.to_le_bytes());
         bytes[0x3a] = 1;
         bytes[0x4c] = 1;
@@ -181,6 +246,23 @@ mod tests {
         assert!(refusal(0x3a, 3, room).contains("damaged or in use"));
         assert!(refusal(0x65, 2, room).contains("bigalloc"));
         assert!(refusal(0x61, 0x80, room).contains("inline_data"));
+        assert!(refusal(0x65, 0x10, room).contains("read-only"));
         assert!(refusal(0x18, 2, 4_095_999).contains("larger than its partition"));
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_absurd_claims() {
+        let room = u64::MAX;
+        assert!(refusal(0x7, 0x80, room).contains("claims 2147484648 blocks"));
+        assert!(refusal(0x3, 0x80, room).contains("inodes, which no image has"));
+        assert!(refusal(0x14, 8, room).contains("claims 8 as first block"));
+        assert!(refusal(0x21, 0, room).contains("claims 0 blocks per group"));
+        assert!(refusal(0x20, 1, room).contains("claims 32769 blocks per group"));
+        assert!(refusal(0x29, 0, room).contains("claims 0 inodes per group"));
+        let mut bytes = block();
+        bytes[0x60] = 0x80;
+        bytes[0xff] = 4;
+        let wide = Super::parse(&bytes).unwrap().check_editable("partition 1", room).unwrap_err();
+        assert!(wide.to_string().contains("claims 1024 bytes per descriptor"), "{wide}");
     }
 }

@@ -10,7 +10,8 @@ use bootwright_disk::Error as DiskError;
 use bootwright_disk::view::WriteView;
 use hadris_fat::sync::FatFs;
 use hadris_fs::{
-    DateTime, DirCursor, MountOptions, Name, NodeId as HadrisNode, OpenMode, RenameMode, SetAttr,
+    DateTime, DirCursor, Extent, MountOptions, Name, NodeId as HadrisNode, OpenMode, RenameMode,
+    SetAttr,
 };
 use hadris_io::{Error as HadrisError, ErrorKind};
 
@@ -22,12 +23,18 @@ use crate::{Error, Result};
 
 /// Bytes of a file written at once.
 const PIECE: u64 = 1 << 20;
+/// Entries of a directory: one reads them all to list it.
+const MAX_NAMES: usize = 1 << 16;
 
 /// An open file system.
 pub(crate) struct Fat {
     fs: FatFs<Device>,
+    view: Arc<dyn WriteView>,
     place: String,
     now: DateTime,
+    /// Whether anything was changed. Without a change nothing is written, not even a count
+    /// of free clusters.
+    changed: bool,
 }
 
 impl std::fmt::Debug for Fat {
@@ -57,10 +64,11 @@ impl Identity {
 impl Fat {
     /// Opens the file system on `view`; `now` is the time that new files get.
     pub(crate) fn open(view: Arc<dyn WriteView>, place: &str, now: i64) -> Result<Self> {
-        let fs = FatFs::mount(Device { view }, MountOptions::new())
+        let device = Device { view: Arc::clone(&view) };
+        let fs = FatFs::mount(device, MountOptions::new())
             .map_err(|error| explain(place, error.into_error()))?;
         let now = DateTime::from_unix_seconds(now).unwrap_or(hadris_fs::NoClock::TIME);
-        Ok(Self { fs, place: place.to_owned(), now })
+        Ok(Self { fs, view, place: place.to_owned(), now, changed: false })
     }
 
     pub(crate) fn root(&self) -> NodeId {
@@ -73,6 +81,26 @@ impl Fat {
         operation: impl FnOnce(&mut FatFs<Device>) -> Result<T, HadrisError<DiskError>>,
     ) -> Result<T> {
         operation(&mut self.fs).map_err(|error| explain(&self.place, error))
+    }
+
+    /// As [`Fat::call`], for what changes something. A name that FAT cannot hold is the
+    /// fault of the edit.
+    fn change<T>(
+        &mut self,
+        name: &[u8],
+        operation: impl FnOnce(&mut FatFs<Device>) -> Result<T, HadrisError<DiskError>>,
+    ) -> Result<T> {
+        self.changed = true;
+        operation(&mut self.fs).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::Unsupported
+            | ErrorKind::NameTooLong
+            | ErrorKind::FileTooLarge => Error::Edit {
+                path: crate::error::show(name),
+                problem: format!("{} is FAT, which cannot hold it: {error}", self.place),
+            },
+            _ => explain(&self.place, error),
+        })
     }
 
     fn node(&self, node: NodeId) -> Result<HadrisNode> {
@@ -115,6 +143,10 @@ impl Fat {
         while let Some(entry) = self.call(|fs| fs.readdir(parent, cursor))? {
             cursor = entry.next_cursor();
             names.push(entry.name().as_bytes().to_vec());
+            if names.len() > MAX_NAMES {
+                let problem = format!("a directory holds more than {MAX_NAMES} names");
+                return Err(Error::Damaged { place: self.place.clone(), problem });
+            }
         }
         names.sort();
         let mut found = Vec::new();
@@ -149,8 +181,8 @@ impl Fat {
     pub(crate) fn create(&mut self, dir: NodeId, name: &[u8], kind: Kind) -> Result<NodeId> {
         let (dir, times) = (self.node(dir)?, self.times());
         let made = match kind {
-            Kind::File => self.call(|fs| fs.create(dir, Name::new(name), &times)),
-            Kind::Dir => self.call(|fs| fs.mkdir(dir, Name::new(name), &times)),
+            Kind::File => self.change(name, |fs| fs.create(dir, Name::new(name), &times)),
+            Kind::Dir => self.change(name, |fs| fs.mkdir(dir, Name::new(name), &times)),
             _ => Err(Error::Edit {
                 path: crate::error::show(name),
                 problem: format!("{} is FAT, which holds files and directories only", self.place),
@@ -159,11 +191,10 @@ impl Fat {
         made.map(HadrisNode::get)
     }
 
-    /// Replaces a file's content by `size` bytes.
+    /// Fills an empty file with `size` bytes of `content`.
     pub(crate) fn fill(&mut self, node: NodeId, content: &mut Source<'_>, size: u64) -> Result<()> {
         let (node, times) = (self.node(node)?, self.times());
-        self.call(|fs| fs.open(node, OpenMode::Write))?;
-        self.call(|fs| fs.truncate(node, 0))?;
+        self.change(b"", |fs| fs.open(node, OpenMode::Write))?;
         let mut offset = 0;
         let mut piece = Vec::new();
         while offset < size {
@@ -171,23 +202,62 @@ impl Fat {
             content.fill(&mut piece)?;
             let mut done = 0;
             while done < piece.len() {
-                done += self.call(|fs| fs.write(node, offset + done as u64, &piece[done..]))?;
+                let at = offset + done as u64;
+                done += self.change(b"", |fs| fs.write(node, at, &piece[done..]))?;
             }
             offset += piece.len() as u64;
         }
-        self.call(|fs| fs.close(node))?;
-        self.call(|fs| fs.setattr(node, &times))
+        self.change(b"", |fs| fs.close(node))?;
+        self.change(b"", |fs| fs.setattr(node, &times))
+    }
+
+    /// Empties a file.
+    pub(crate) fn truncate(&mut self, node: NodeId) -> Result<()> {
+        let held = self.clusters(node)?;
+        let node = self.node(node)?;
+        self.change(b"", |fs| fs.open(node, OpenMode::Write))?;
+        self.change(b"", |fs| fs.truncate(node, 0))?;
+        self.change(b"", |fs| fs.close(node))?;
+        self.erase(&held)
     }
 
     /// Takes away a file or an empty directory.
     pub(crate) fn unlink(&mut self, dir: NodeId, name: &[u8], node: NodeId) -> Result<()> {
+        let held = self.clusters(node)?;
         let is_dir = self.attr(node)?.kind == Kind::Dir;
         let (dir, pinned) = (self.node(dir)?, self.node(node)?);
         self.fs.forget(pinned, 1);
         match is_dir {
-            true => self.call(|fs| fs.rmdir(dir, Name::new(name))),
-            false => self.call(|fs| fs.unlink(dir, Name::new(name))),
+            true => self.change(name, |fs| fs.rmdir(dir, Name::new(name)))?,
+            false => self.change(name, |fs| fs.unlink(dir, Name::new(name)))?,
         }
+        self.erase(&held)
+    }
+
+    /// Where the clusters of a file or directory lie: offset and length.
+    fn clusters(&mut self, node: NodeId) -> Result<Vec<(u64, u64)>> {
+        let (node, cluster) = (self.node(node)?, self.block_size()?);
+        let mut runs = Vec::new();
+        let mut from = 0;
+        loop {
+            let mut found = [Extent::new(0, 0); 16];
+            let count = self.call(|fs| fs.extents(node, from, &mut found))?;
+            let Some(last) = found[..count].last() else {
+                return Ok(runs);
+            };
+            from = last.file_offset() + last.len();
+            // The last run ends with the file, its cluster does not.
+            let run = |run: &Extent| (run.offset(), run.len().next_multiple_of(cluster));
+            runs.extend(found[..count].iter().map(run));
+        }
+    }
+
+    /// Makes what was let go of unreadable, before it is given to another file.
+    fn erase(&self, runs: &[(u64, u64)]) -> Result<()> {
+        runs.iter().try_for_each(|&(offset, len)| {
+            let erased = self.view.discard(offset, len);
+            erased.map_err(|source| Error::Disk { place: self.place.clone(), source })
+        })
     }
 
     pub(crate) fn rename(
@@ -196,8 +266,8 @@ impl Fat {
         (to_dir, to): (NodeId, &[u8]),
     ) -> Result<()> {
         let (from_dir, to_dir) = (self.node(from_dir)?, self.node(to_dir)?);
-        let (from, to) = (Name::new(from), Name::new(to));
-        self.call(|fs| fs.rename(from_dir, from, to_dir, to, RenameMode::NoReplace))
+        let (from, new) = (Name::new(from), Name::new(to));
+        self.change(to, |fs| fs.rename(from_dir, from, to_dir, new, RenameMode::NoReplace))
     }
 
     /// What is free. FAT has no inodes to run out of.
@@ -212,6 +282,9 @@ impl Fat {
 
     /// Writes what the library still holds.
     pub(crate) fn finish(self) -> Result<()> {
+        if !self.changed {
+            return Ok(());
+        }
         let place = self.place;
         self.fs.unmount().map(drop).map_err(|error| explain(&place, error.into_error()))
     }
@@ -219,8 +292,10 @@ impl Fat {
 
 fn explain(place: &str, error: HadrisError<DiskError>) -> Error {
     let problem = error.to_string();
-    match error.into_device_error() {
-        Some(source) => Error::Disk { place: place.to_owned(), source },
-        None => Error::Damaged { place: place.to_owned(), problem },
+    let place = place.to_owned();
+    match (error.kind(), error.into_device_error()) {
+        (_, Some(source)) => Error::Disk { place, source },
+        (ErrorKind::NoSpace, None) => Error::Full { place },
+        (_, None) => Error::Damaged { place, problem },
     }
 }

@@ -1,17 +1,19 @@
-//! Takes out of an image what belongs to one machine: ids, keys, leases, logs, traces.
+//! Takes out of an image what belongs to one machine: names, keys, leases, logs, traces.
+//!
+//! What goes is what virt-sysprep takes out by default and `cloud-init clean` knows of its
+//! own, as far as Debian and Ubuntu have it. What an administrator may have put there on
+//! purpose stays: crontabs, host names, certificates.
+
+mod identity;
+mod traces;
 
 use std::collections::BTreeSet;
 
-use super::passwd::lock;
-use super::{names, read_text};
+use super::names;
 use crate::Result;
 use crate::content::Content;
 use crate::edit::Edit;
-use crate::node::Kind;
 use crate::tree::Tree;
-
-/// How deep logs may nest.
-const MAX_DEPTH: usize = 16;
 
 /// One thing that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,11 +22,11 @@ pub enum Trait {
     MachineId,
     /// SSH host keys; a unit makes new ones where cloud-init does not.
     SshHostKeys,
-    /// What cloud-init remembers, so that it treats the next boot as the first.
+    /// What cloud-init remembers and has written, so that the next boot is the first.
     CloudInit,
-    /// DHCP leases.
+    /// DHCP leases, and the id by which a DHCP server knows the machine.
     DhcpLeases,
-    /// Saved random seeds and the host's credential secret.
+    /// Saved random seeds and the secrets of this host alone.
     RandomSeed,
     /// Logs: old ones go, current ones are emptied.
     Logs,
@@ -38,11 +40,23 @@ pub enum Trait {
     BuilderKeys,
     /// Root's password: locked.
     RootPassword,
+    /// What lies in /tmp and /var/tmp.
+    TemporaryFiles,
+    /// Older versions of account files and package lists.
+    Backups,
+    /// Dumps of programs and kernels that crashed.
+    CrashDumps,
+    /// Mail that was delivered.
+    Mail,
+    /// When timers last ran and the clock was last right.
+    ServiceState,
+    /// Names by which iSCSI and NVMe targets know the machine.
+    StorageNames,
 }
 
 impl Trait {
     /// All of them, in the order they are taken out.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::MachineId,
         Self::SshHostKeys,
         Self::CloudInit,
@@ -54,6 +68,12 @@ impl Trait {
         Self::UdevRules,
         Self::BuilderKeys,
         Self::RootPassword,
+        Self::TemporaryFiles,
+        Self::Backups,
+        Self::CrashDumps,
+        Self::Mail,
+        Self::ServiceState,
+        Self::StorageNames,
     ];
 
     /// Its name in a profile.
@@ -71,66 +91,37 @@ impl Trait {
             Self::UdevRules => "udev-rules",
             Self::BuilderKeys => "builder-keys",
             Self::RootPassword => "root-password",
+            Self::TemporaryFiles => "temporary-files",
+            Self::Backups => "backups",
+            Self::CrashDumps => "crash-dumps",
+            Self::Mail => "mail",
+            Self::ServiceState => "service-state",
+            Self::StorageNames => "storage-names",
         }
     }
 
     fn edits(self, tree: &mut Tree) -> Result<Vec<Edit>> {
         match self {
-            Self::MachineId => machine_id(tree),
-            Self::SshHostKeys => ssh_host_keys(tree),
-            Self::CloudInit => cloud_init(tree),
-            Self::DhcpLeases => below(tree, &DHCP_DIRS, |name| name.contains("lease")),
-            Self::RandomSeed => Ok(RANDOM_SEEDS.map(Edit::remove).into()),
-            Self::Logs => logs(tree, "/var/log", 0),
-            Self::AptLists => apt(tree),
-            Self::Histories => histories(tree),
-            Self::UdevRules => below(tree, &["/etc/udev/rules.d"], |name| {
-                name.ends_with(".rules") && name.contains("-persistent-")
-            }),
-            Self::BuilderKeys => builder_keys(tree),
-            Self::RootPassword => root_password(tree),
+            Self::MachineId => identity::machine_id(tree),
+            Self::SshHostKeys => identity::ssh_host_keys(tree),
+            Self::CloudInit => identity::cloud_init(tree),
+            Self::DhcpLeases => identity::dhcp_leases(tree),
+            Self::RandomSeed => identity::secrets(tree),
+            Self::UdevRules => identity::udev_rules(tree),
+            Self::StorageNames => identity::storage_names(tree),
+            Self::Logs => traces::logs(tree),
+            Self::AptLists => traces::apt(tree),
+            Self::Histories => traces::histories(tree),
+            Self::BuilderKeys => traces::builder_keys(tree),
+            Self::RootPassword => traces::root_password(tree),
+            Self::TemporaryFiles => all_below(tree, &["/tmp", "/var/tmp"]),
+            Self::Backups => traces::backups(tree),
+            Self::CrashDumps => all_below(tree, &traces::CRASH_DIRS),
+            Self::Mail => all_below(tree, &["/var/mail", "/var/spool/mail"]),
+            Self::ServiceState => all_below(tree, &traces::STATE_DIRS),
         }
     }
 }
-
-const DHCP_DIRS: [&str; 4] =
-    ["/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/NetworkManager", "/var/lib/dhcpcd"];
-const RANDOM_SEEDS: [&str; 4] = [
-    "/var/lib/systemd/random-seed",
-    "/var/lib/urandom/random-seed",
-    "/var/lib/random-seed",
-    "/var/lib/systemd/credential.secret",
-];
-const HISTORIES: [&str; 9] = [
-    ".bash_history",
-    ".zsh_history",
-    ".ash_history",
-    ".sh_history",
-    ".python_history",
-    ".lesshst",
-    ".viminfo",
-    ".wget-hsts",
-    ".sudo_as_admin_successful",
-];
-/// Makes the host keys that openssh's package makes only when it is installed.
-const HOST_KEY_UNIT: &str = "/etc/systemd/system/bootwright-ssh-host-keys.service";
-const HOST_KEY_UNIT_TEXT: &str = "\
-# Installed by bootwright, which removed the image's own SSH host keys.
-[Unit]
-Description=Make the SSH host keys of this machine
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-Before=ssh.service ssh.socket sshd.service
-After=local-fs.target systemd-random-seed.service cloud-init.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -A
-
-[Install]
-WantedBy=multi-user.target
-";
-const HOST_KEY_UNIT_LINK: &str =
-    "/etc/systemd/system/multi-user.target.wants/bootwright-ssh-host-keys.service";
 
 /// The edits that take the given things out of the image.
 ///
@@ -142,10 +133,6 @@ pub fn edits(tree: &mut Tree, traits: &BTreeSet<Trait>) -> Result<Vec<Edit>> {
         edits.extend(part.edits(tree)?);
     }
     Ok(edits)
-}
-
-fn kind(tree: &mut Tree, path: &str) -> Result<Option<Kind>> {
-    Ok(tree.attr(path.as_bytes())?.map(|attr| attr.kind))
 }
 
 fn empty(path: &str) -> Edit {
@@ -162,128 +149,25 @@ fn below(tree: &mut Tree, dirs: &[&str], wanted: impl Fn(&str) -> bool) -> Resul
     Ok(edits)
 }
 
-fn machine_id(tree: &mut Tree) -> Result<Vec<Edit>> {
+/// Removals of everything in some directories, which may be file systems of their own.
+fn all_below(tree: &mut Tree, dirs: &[&str]) -> Result<Vec<Edit>> {
+    below(tree, dirs, |name| name != "lost+found")
+}
+
+/// Removals of those paths that are there.
+fn present(tree: &mut Tree, paths: &[&str]) -> Result<Vec<Edit>> {
     let mut edits = Vec::new();
-    match kind(tree, "/etc/machine-id")? {
-        // A file of systemd's: where there is none, there is no systemd.
-        None => {}
-        Some(Kind::File) => edits.push(empty("/etc/machine-id")),
-        Some(_) => edits.push(Edit::text("/etc/machine-id", "", 0o444)),
-    }
-    // dbus copies the id of systemd if it has no own; a symlink to it is kept.
-    if kind(tree, "/var/lib/dbus/machine-id")? == Some(Kind::File) {
-        edits.push(Edit::remove("/var/lib/dbus/machine-id"));
-    }
-    Ok(edits)
-}
-
-fn ssh_host_keys(tree: &mut Tree) -> Result<Vec<Edit>> {
-    let mut edits = below(tree, &["/etc/ssh"], |name| {
-        name.starts_with("ssh_host_") && (name.ends_with("_key") || name.ends_with("_key.pub"))
-    })?;
-    let has_sshd = tree.exists(b"/usr/sbin/sshd")?;
-    let has_systemd = tree.exists(b"/etc/systemd/system")?;
-    if has_sshd && has_systemd {
-        edits.push(Edit::text(HOST_KEY_UNIT, HOST_KEY_UNIT_TEXT, 0o644));
-        edits.push(Edit::symlink(HOST_KEY_UNIT_LINK, HOST_KEY_UNIT));
-    }
-    Ok(edits)
-}
-
-fn cloud_init(tree: &mut Tree) -> Result<Vec<Edit>> {
-    // Seeds that an image maker put there on purpose stay, as with `cloud-init clean`.
-    let mut edits = below(tree, &["/var/lib/cloud"], |name| name != "seed")?;
-    // What cloud-init rendered from the metadata of the machine it ran on.
-    let rendered = ["/etc/netplan", "/etc/network/interfaces.d", "/etc/sudoers.d"];
-    edits.extend(below(tree, &rendered, |name| {
-        name.starts_with("50-cloud-init") || name == "90-cloud-init-users"
-    })?);
-    Ok(edits)
-}
-
-/// Empties current logs and removes rotated ones and journals.
-fn logs(tree: &mut Tree, dir: &str, depth: usize) -> Result<Vec<Edit>> {
-    let mut edits = Vec::new();
-    for name in names(tree, dir)? {
-        let path = format!("{dir}/{name}");
-        match tree.attr(path.as_bytes())? {
-            Some(attr) if attr.kind == Kind::Dir && name == "journal" => {
-                edits.extend(below(tree, &[&path], |_| true)?);
-            }
-            Some(attr) if attr.kind == Kind::Dir && depth < MAX_DEPTH => {
-                edits.extend(logs(tree, &path, depth + 1)?);
-            }
-            Some(attr) if attr.kind == Kind::File && is_rotated(&name) => {
-                edits.push(Edit::remove(&path));
-            }
-            Some(attr) if attr.kind == Kind::File && attr.size > 0 => edits.push(empty(&path)),
-            _ => {}
+    for path in paths {
+        if tree.attr(path.as_bytes())?.is_some() {
+            edits.push(Edit::remove(path));
         }
     }
     Ok(edits)
-}
-
-/// Whether a log's name is that of an old one, such as `syslog.1` or `dpkg.log.2.gz`.
-fn is_rotated(name: &str) -> bool {
-    let last = name.rsplit_once('.').map_or("", |(_, last)| last);
-    matches!(last, "gz" | "xz" | "zst" | "bz2" | "old")
-        || (!last.is_empty() && last.chars().all(|c| c.is_ascii_digit()))
-}
-
-fn apt(tree: &mut Tree) -> Result<Vec<Edit>> {
-    let lists = below(tree, &["/var/lib/apt/lists"], |name| {
-        !matches!(name, "partial" | "lock" | "auxfiles")
-    })?;
-    let packages = below(tree, &["/var/cache/apt/archives"], |name| name.ends_with(".deb"))?;
-    let caches = below(tree, &["/var/cache/apt"], |name| name.ends_with(".bin"))?;
-    Ok([lists, packages, caches].concat())
-}
-
-/// Home directories: root's and those in /home.
-fn homes(tree: &mut Tree) -> Result<Vec<String>> {
-    let users = names(tree, "/home")?.into_iter().map(|name| format!("/home/{name}"));
-    Ok(std::iter::once("/root".to_owned()).chain(users).collect())
-}
-
-fn histories(tree: &mut Tree) -> Result<Vec<Edit>> {
-    let mut edits = Vec::new();
-    for home in homes(tree)? {
-        edits.extend(below(tree, &[&home], |name| HISTORIES.contains(&name))?);
-    }
-    Ok(edits)
-}
-
-fn builder_keys(tree: &mut Tree) -> Result<Vec<Edit>> {
-    let mut edits = Vec::new();
-    for home in homes(tree)? {
-        edits.extend(below(tree, &[&format!("{home}/.ssh")], |_| true)?);
-    }
-    Ok(edits)
-}
-
-fn root_password(tree: &mut Tree) -> Result<Vec<Edit>> {
-    let shadow = read_text(tree, "/etc/shadow")?;
-    let locked = lock(&shadow, "root");
-    if locked == shadow {
-        return Ok(Vec::new());
-    }
-    let content = Content::Bytes(locked.into_bytes());
-    Ok(vec![Edit::Rewrite { path: b"/etc/shadow".to_vec(), content }])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn old_logs_are_told_by_their_names() {
-        for old in ["syslog.1", "dpkg.log.2.gz", "auth.log.old", "x.zst"] {
-            assert!(is_rotated(old), "{old}");
-        }
-        for current in ["syslog", "dpkg.log", "wtmp", "lastlog", "1", "a."] {
-            assert!(!is_rotated(current), "{current}");
-        }
-    }
 
     #[test]
     fn every_trait_has_its_own_name() {

@@ -1,8 +1,12 @@
 //! systemd units: enabled, disabled and masked by symlinks, as `systemctl --root` would.
 
+mod install;
+mod preset;
+
 use std::collections::BTreeSet;
 
-use super::{names, read_text, refuse};
+use self::install::{Found, KINDS, expand, find, install_of, mask_of};
+use super::{names, refuse};
 use crate::Result;
 use crate::edit::Edit;
 use crate::tree::Tree;
@@ -12,15 +16,8 @@ const ETC: &str = "/etc/systemd/system";
 /// Where units are looked for, first match first (systemd.unit(5)).
 const UNIT_DIRS: [&str; 4] =
     [ETC, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-/// Where presets are, first match first (systemd.preset(5)).
-const PRESET_DIRS: [&str; 4] = [
-    "/etc/systemd/system-preset",
-    "/usr/local/lib/systemd/system-preset",
-    "/usr/lib/systemd/system-preset",
-    "/lib/systemd/system-preset",
-];
 
-/// What a profile wants of units.
+/// What a profile wants of units. A name without a suffix is that of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Units {
     /// To be started as their [Install] section says.
@@ -31,91 +28,34 @@ pub struct Units {
     pub mask: Vec<String>,
 }
 
-/// The [Install] section.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Install {
-    wanted_by: Vec<String>,
-    required_by: Vec<String>,
-    upheld_by: Vec<String>,
-    alias: Vec<String>,
-    also: Vec<String>,
-    default_instance: Option<String>,
-}
-
-impl Install {
-    fn parse(text: &str) -> Self {
-        let mut install = Self::default();
-        let mut inside = false;
-        for line in text.lines().map(str::trim) {
-            if line.starts_with('[') {
-                inside = line == "[Install]";
-            }
-            let Some((key, value)) = line.split_once('=').filter(|_| inside) else {
-                continue;
-            };
-            let list = match key.trim() {
-                "WantedBy" => &mut install.wanted_by,
-                "RequiredBy" => &mut install.required_by,
-                "UpheldBy" => &mut install.upheld_by,
-                "Alias" => &mut install.alias,
-                "Also" => &mut install.also,
-                "DefaultInstance" => {
-                    install.default_instance = Some(value.trim().to_owned());
-                    continue;
-                }
-                _ => continue,
-            };
-            // An empty assignment resets the list.
-            match value.trim() {
-                "" => list.clear(),
-                value => list.extend(value.split_whitespace().map(str::to_owned)),
-            }
-        }
-        install
-    }
-
-    /// Folders of links and the units whose folders they are.
-    fn links(&self) -> impl Iterator<Item = (&str, &String)> {
-        let wants = self.wanted_by.iter().map(|unit| ("wants", unit));
-        let requires = self.required_by.iter().map(|unit| ("requires", unit));
-        wants.chain(requires).chain(self.upheld_by.iter().map(|unit| ("upholds", unit)))
-    }
-}
-
-/// The template of an instance: `getty@.service` of `getty@tty1.service`.
-fn template_of(unit: &str) -> Option<String> {
-    let (name, rest) = unit.split_once('@')?;
-    let (_, kind) = rest.rsplit_once('.')?;
-    Some(format!("{name}@.{kind}"))
-}
-
-/// Path of a unit's file.
-fn find(tree: &mut Tree, unit: &str) -> Result<Option<String>> {
-    for name in [Some(unit.to_owned()), template_of(unit)].into_iter().flatten() {
-        for dir in UNIT_DIRS {
-            let path = format!("{dir}/{name}");
-            let is_mask = tree.readlink(path.as_bytes())?.is_some_and(|to| to == b"/dev/null");
-            if !is_mask && tree.exists(path.as_bytes())? {
-                return Ok(Some(path));
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// The edits that bring units into the wanted state. Units of `new` (those an overlay
 /// brought) that are not named otherwise follow the image's presets, where one names them.
 ///
 /// # Errors
-/// A unit that is not in the image or cannot be enabled, and what reading the image says.
+/// A unit that is not in the image, cannot be enabled or is wanted in two states, and what
+/// reading the image says.
 pub fn edits(tree: &mut Tree, wanted: &Units, new: &[String]) -> Result<Vec<Edit>> {
-    let mut edits = Vec::new();
+    let wanted = Units {
+        enable: full_names(&wanted.enable),
+        disable: full_names(&wanted.disable),
+        mask: full_names(&wanted.mask),
+    };
     let named = [&wanted.enable, &wanted.disable, &wanted.mask];
-    let presets = if new.is_empty() { Vec::new() } else { presets(tree)? };
+    for unit in named.into_iter().flatten() {
+        if named.iter().filter(|list| list.contains(unit)).count() > 1 {
+            return refuse(unit, "the profile wants this unit in two states; keep one of them");
+        }
+    }
+    let mut edits = Vec::new();
+    let presets = if new.is_empty() { Vec::new() } else { preset::rules(tree)? };
     for unit in new.iter().filter(|unit| !named.iter().any(|list| list.contains(unit))) {
-        match presets.iter().find(|(_, pattern)| matches(pattern, unit)) {
-            Some((true, _)) => enable(tree, unit, &mut BTreeSet::new(), &mut edits)?,
-            Some((false, _)) => disable(tree, unit, &mut edits)?,
+        match preset::wanted(&presets, unit) {
+            Some(preset::Wanted::Enabled(instances)) => {
+                for unit in instances {
+                    enable(tree, &unit, false, &mut BTreeSet::new(), &mut edits)?;
+                }
+            }
+            Some(preset::Wanted::Disabled) => disable(tree, unit, &mut edits)?,
             None => {}
         }
     }
@@ -126,25 +66,44 @@ pub fn edits(tree: &mut Tree, wanted: &Units, new: &[String]) -> Result<Vec<Edit
         mask(tree, unit, &mut edits)?;
     }
     for unit in &wanted.enable {
-        enable(tree, unit, &mut BTreeSet::new(), &mut edits)?;
+        enable(tree, unit, true, &mut BTreeSet::new(), &mut edits)?;
     }
     Ok(edits)
 }
 
+fn full_names(units: &[String]) -> Vec<String> {
+    let has_kind = |unit: &str| KINDS.iter().any(|kind| unit.ends_with(kind));
+    units
+        .iter()
+        .map(|unit| if has_kind(unit) { unit.clone() } else { format!("{unit}.service") })
+        .collect()
+}
+
+fn link(path: &str) -> String {
+    format!("{ETC}/{path}")
+}
+
+/// Adds the links that start a unit, and those of the units that go with it. One that the
+/// profile `asked` for must have some, and is no longer masked.
 fn enable(
     tree: &mut Tree,
     unit: &str,
+    asked: bool,
     seen: &mut BTreeSet<String>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     if !seen.insert(unit.to_owned()) {
         return Ok(());
     }
-    let Some(path) = find(tree, unit)? else {
-        return refuse(unit, "the image has no such unit to enable");
+    let Some(Found { name, path }) = find(tree, unit)? else {
+        return match (asked, mask_of(tree, unit)?) {
+            (true, Some(mask)) => refuse(unit, format!("{mask} masks this unit; remove it first")),
+            (true, None) => refuse(unit, "the image has no such unit to enable"),
+            (false, _) => Ok(()),
+        };
     };
-    let install = Install::parse(&read_text(tree, &path)?);
-    if install.links().next().is_none() && install.alias.is_empty() && install.also.is_empty() {
+    let install = install_of(tree, &name, &path)?;
+    if asked && install.is_empty() {
         return refuse(
             unit,
             format!(
@@ -152,51 +111,129 @@ fn enable(
             ),
         );
     }
-    let instance = match (unit.split_once("@."), &install.default_instance) {
+    let instance = match (name.split_once("@."), &install.default_instance) {
         (Some((name, kind)), Some(instance)) => format!("{name}@{instance}.{kind}"),
-        (Some(_), None) => {
+        (Some(_), None) if asked => {
             return refuse(
                 unit,
                 "this is a template; name an instance, such as getty@tty1.service",
             );
         }
-        (None, _) => unit.to_owned(),
+        _ => name.clone(),
     };
-    let own_mask = format!("{ETC}/{instance}");
-    if tree.readlink(own_mask.as_bytes())?.is_some_and(|to| to == b"/dev/null") {
+    let own_mask = link(&instance);
+    if asked && tree.readlink(own_mask.as_bytes())?.is_some_and(|to| to == b"/dev/null") {
         edits.push(Edit::remove(&own_mask));
     }
-    for (kind, target) in install.links() {
-        edits.push(Edit::symlink(&format!("{ETC}/{target}.{kind}/{instance}"), &path));
-    }
     for alias in &install.alias {
-        edits.push(Edit::symlink(&format!("{ETC}/{alias}"), &path));
+        let alias = expand(alias, &name)?;
+        // A template's other name, asked for with an instance, gets that instance.
+        let alias = match (alias.split_once("@."), name.split_once('@')) {
+            (Some((front, kind)), Some((_, rest))) if !rest.starts_with('.') => {
+                let instance = rest.rsplit_once('.').map_or(rest, |(instance, _)| instance);
+                format!("{front}@{instance}.{kind}")
+            }
+            _ => alias,
+        };
+        check_alias(tree, &alias, &path, edits)?;
+        edits.push(Edit::symlink(&link(&alias), &path));
     }
-    install.also.iter().try_for_each(|also| enable(tree, also, seen, edits))
-}
-
-/// Removes the links to a unit in all folders of links, and its aliases.
-fn disable(tree: &mut Tree, unit: &str, edits: &mut Vec<Edit>) -> Result<()> {
-    let Some(path) = find(tree, unit)? else {
-        return refuse(unit, "the image has no such unit to disable");
-    };
-    let install = Install::parse(&read_text(tree, &path)?);
-    for name in names(tree, ETC)? {
-        let is_folder = [".wants", ".requires", ".upholds"].iter().any(|kind| name.ends_with(kind));
-        let link = format!("{ETC}/{name}/{unit}");
-        if is_folder && tree.readlink(link.as_bytes())?.is_some() {
-            edits.push(Edit::remove(&link));
-        }
-        let is_alias = install.alias.contains(&name);
-        if is_alias && tree.readlink(format!("{ETC}/{name}").as_bytes())?.is_some() {
-            edits.push(Edit::remove(&format!("{ETC}/{name}")));
-        }
+    for (kind, target) in install.links() {
+        let target = expand(target, &instance)?;
+        edits.push(Edit::symlink(&link(&format!("{target}.{kind}/{instance}")), &path));
+    }
+    for also in &install.also {
+        enable(tree, &expand(also, &name)?, false, seen, edits)?;
     }
     Ok(())
 }
 
+/// Refuses another name for a unit that is one of another unit already.
+fn check_alias(tree: &mut Tree, alias: &str, path: &str, edits: &[Edit]) -> Result<()> {
+    let at = link(alias);
+    let made = edits.iter().rev().find_map(|edit| match edit {
+        Edit::Symlink { path, target, .. } if *path == at.as_bytes() => Some(target.clone()),
+        _ => None,
+    });
+    let present = match made {
+        Some(target) => Some(target),
+        None => tree.readlink(at.as_bytes())?,
+    };
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let present = present.map(|target| last(&String::from_utf8_lossy(&target)));
+    match present {
+        Some(other) if other != last(path) && other != "null" => {
+            refuse(&at, format!("this is another name of {other} already; disable that unit first"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes all links to a unit and to the units that go with it, by whatever name.
+fn disable(tree: &mut Tree, unit: &str, edits: &mut Vec<Edit>) -> Result<()> {
+    if find(tree, unit)?.is_none() {
+        return match mask_of(tree, unit)? {
+            Some(_) => Ok(()),
+            None => refuse(unit, "the image has no such unit to disable"),
+        };
+    }
+    let mut gone = BTreeSet::new();
+    let mut todo = vec![unit.to_owned()];
+    while let Some(unit) = todo.pop() {
+        let Some(Found { name, path }) = find(tree, &unit)? else {
+            continue;
+        };
+        if gone.insert(name.clone()) {
+            todo.extend(install_of(tree, &name, &path)?.also);
+        }
+    }
+    let mut links = links_in(tree, ETC)?;
+    for name in names(tree, ETC)? {
+        if [".wants", ".requires", ".upholds"].iter().any(|kind| name.ends_with(kind)) {
+            links.extend(links_in(tree, &link(&name))?);
+        }
+    }
+    // The name of a link that goes takes the links of that name with it.
+    while let Some(at) = links.iter().position(|link| link.is_one_of(&gone)) {
+        let link = links.swap_remove(at);
+        edits.push(Edit::remove(&link.path));
+        gone.insert(link.name);
+    }
+    Ok(())
+}
+
+/// A symlink of the administrator's.
+struct Link {
+    path: String,
+    name: String,
+    /// Last part of what it points to.
+    target: String,
+}
+
+impl Link {
+    fn is_one_of(&self, units: &BTreeSet<String>) -> bool {
+        units.contains(&self.name) || units.contains(&self.target)
+    }
+}
+
+fn links_in(tree: &mut Tree, dir: &str) -> Result<Vec<Link>> {
+    let mut links = Vec::new();
+    for name in names(tree, dir)? {
+        let path = format!("{dir}/{name}");
+        let Some(target) = tree.readlink(path.as_bytes())? else {
+            continue;
+        };
+        let target = String::from_utf8_lossy(&target).into_owned();
+        if target != "/dev/null" {
+            let target = target.rsplit('/').next().unwrap_or_default().to_owned();
+            links.push(Link { path, name, target });
+        }
+    }
+    Ok(links)
+}
+
 fn mask(tree: &mut Tree, unit: &str, edits: &mut Vec<Edit>) -> Result<()> {
-    let path = format!("{ETC}/{unit}");
+    let path = link(unit);
     if tree.attr(path.as_bytes())?.is_some() && tree.readlink(path.as_bytes())?.is_none() {
         return refuse(&path, "the unit's own file is here; remove it instead of masking it");
     }
@@ -204,54 +241,12 @@ fn mask(tree: &mut Tree, unit: &str, edits: &mut Vec<Edit>) -> Result<()> {
     Ok(())
 }
 
-/// All preset rules in force: whether to enable, and a pattern of names.
-fn presets(tree: &mut Tree) -> Result<Vec<(bool, String)>> {
-    // A file of an earlier folder hides one of the same name in a later folder.
-    let mut files: Vec<(String, String)> = Vec::new();
-    for dir in PRESET_DIRS {
-        for name in names(tree, dir)? {
-            if name.ends_with(".preset") && !files.iter().any(|(seen, _)| *seen == name) {
-                files.push((name.clone(), format!("{dir}/{name}")));
-            }
-        }
-    }
-    files.sort();
-    let mut rules = Vec::new();
-    for (_, path) in files {
-        for line in read_text(tree, &path)?.lines() {
-            let mut words = line.split_whitespace();
-            match (words.next(), words.next()) {
-                (Some("enable"), Some(pattern)) => rules.push((true, pattern.to_owned())),
-                (Some("disable"), Some(pattern)) => rules.push((false, pattern.to_owned())),
-                _ => {}
-            }
-        }
-    }
-    Ok(rules)
-}
-
-/// Whether a name fits a pattern with `*` and `?` (fnmatch(3), as far as presets use it).
-fn matches(pattern: &str, name: &str) -> bool {
-    match (pattern.chars().next(), name.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            matches(&pattern[1..], name)
-                || name.chars().next().is_some_and(|c| matches(pattern, &name[c.len_utf8()..]))
-        }
-        (Some(p), Some(c)) if p == '?' || p == c => {
-            matches(&pattern[p.len_utf8()..], &name[c.len_utf8()..])
-        }
-        _ => false,
-    }
-}
-
 /// Names of the units among the files an overlay brings.
 #[must_use]
 pub fn brought<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    let kinds = [".service", ".socket", ".timer", ".path", ".target", ".mount"];
     let units = paths.filter_map(|path| std::str::from_utf8(path).ok()).filter_map(|path| {
         let (dir, name) = path.rsplit_once('/')?;
-        let is_unit = UNIT_DIRS.contains(&dir) && kinds.iter().any(|kind| name.ends_with(kind));
+        let is_unit = UNIT_DIRS.contains(&dir) && KINDS.iter().any(|kind| name.ends_with(kind));
         is_unit.then(|| name.to_owned())
     });
     units.collect()
@@ -262,37 +257,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn install_sections_are_read_as_systemd_does() {
-        let text = "[Unit]\nWantedBy=no.target\n[Install]\nWantedBy=a.target b.target\n\
-                    RequiredBy=c.target\nRequiredBy=\n# Alias=x\nAlias=d.service\nDefaultInstance=tty1\n";
-        let install = Install::parse(text);
-        assert_eq!(install.wanted_by, ["a.target", "b.target"]);
-        assert!(install.required_by.is_empty());
-        assert_eq!(
-            (install.alias, install.default_instance),
-            (vec!["d.service".into()], Some("tty1".into()))
-        );
-    }
-
-    #[test]
-    fn patterns_match_whole_names() {
-        assert!(matches("*", "x.service"));
-        assert!(matches("ssh*.service", "ssh.service"));
-        assert!(matches("getty@tty?.service", "getty@tty1.service"));
-        assert!(!matches("ssh", "ssh.service"));
-        assert!(!matches("a*b", "acd"));
-    }
-
-    #[test]
-    fn templates_and_overlay_units_are_told_apart() {
-        assert_eq!(template_of("getty@tty1.service").as_deref(), Some("getty@.service"));
-        assert_eq!(template_of("ssh.service"), None);
-        let paths: [&[u8]; 4] = [
+    fn overlay_units_are_told_by_their_place() {
+        let paths: [&[u8]; 5] = [
             b"/etc/systemd/system/app.service",
             b"/etc/systemd/system/app.service.d/x.conf",
+            b"/etc/systemd/system/multi-user.target.wants/app.service",
             b"/usr/lib/systemd/system/app.timer",
             b"/etc/app.service",
         ];
         assert_eq!(brought(paths.into_iter()), ["app.service", "app.timer"]);
+    }
+
+    #[test]
+    fn a_service_needs_no_suffix() {
+        let names = ["ssh", "apt-daily.timer", "getty@tty1", "x.slice"].map(str::to_owned);
+        let expected = ["ssh.service", "apt-daily.timer", "getty@tty1.service", "x.slice"];
+        assert_eq!(full_names(&names), expected);
     }
 }

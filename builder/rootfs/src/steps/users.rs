@@ -3,11 +3,12 @@
 //! A user that is there is adjusted, one that is not is added, with a password that nothing
 //! matches. Ids are the lowest free ones of useradd's ranges unless given.
 
-use super::passwd::{Accounts, add_member, line_of, set_line};
-use super::{names, read_text, refuse};
+mod home;
+
+use super::passwd::{Accounts, Defs, add_member, add_sub_ids, line_of, set_line};
+use super::{read_text, refuse};
 use crate::content::Content;
 use crate::edit::{Edit, Meta};
-use crate::node::Kind;
 use crate::tree::Tree;
 use crate::{Error, Result};
 
@@ -36,21 +37,44 @@ pub struct User {
     pub ssh_keys: Vec<String>,
 }
 
-/// The four account files while users are added.
+/// No home: what services have.
+const NO_HOME: &str = "/nonexistent";
+/// The id that stands for none.
+const NO_ID: u32 = u32::MAX;
+
+/// The account files while users are added.
 struct Files {
     passwd: String,
     shadow: String,
     group: String,
-    gshadow: String,
+    /// These three are kept only where the image has them.
+    gshadow: Option<String>,
+    subuid: Option<String>,
+    subgid: Option<String>,
+    login_defs: String,
 }
 
 impl Files {
     fn read(tree: &mut Tree) -> Result<Self> {
+        for path in ["/etc/passwd", "/etc/shadow", "/etc/group"] {
+            if !tree.exists(path.as_bytes())? {
+                return refuse(path, "the image has none, so users cannot be added");
+            }
+        }
+        let mut optional = |path: &str| {
+            let exists = tree.exists(path.as_bytes())?;
+            Ok(if exists { Some(read_text(tree, path)?) } else { None })
+        };
+        let (gshadow, subuid) = (optional("/etc/gshadow")?, optional("/etc/subuid")?);
+        let subgid: Option<String> = optional("/etc/subgid")?;
         Ok(Self {
             passwd: read_text(tree, "/etc/passwd")?,
             shadow: read_text(tree, "/etc/shadow")?,
             group: read_text(tree, "/etc/group")?,
-            gshadow: read_text(tree, "/etc/gshadow")?,
+            gshadow,
+            subuid,
+            subgid,
+            login_defs: read_text(tree, "/etc/login.defs")?,
         })
     }
 
@@ -70,7 +94,9 @@ impl Files {
             None => free_id(&accounts, name, system)?,
         };
         self.group = set_line(&self.group, name, &format!("{name}:x:{gid}:"));
-        self.gshadow = set_line(&self.gshadow, name, &format!("{name}:!::"));
+        if let Some(gshadow) = &mut self.gshadow {
+            *gshadow = set_line(gshadow, name, &format!("{name}:!::"));
+        }
         Ok(gid)
     }
 
@@ -85,7 +111,7 @@ impl Files {
                 return refuse("/etc/passwd", format!("{} has the uid {have} already", user.name));
             }
             (_, Some(have)) => have,
-            (Some(wanted), None) if self.accounts().has_uid(wanted) => {
+            (Some(wanted), None) if wanted == NO_ID || self.accounts().has_uid(wanted) => {
                 return refuse("/etc/passwd", format!("the uid {wanted} is taken"));
             }
             (Some(wanted), None) => wanted,
@@ -97,7 +123,7 @@ impl Files {
             (None, None) => self.group(&user.name, Some(uid), user.system)?,
         };
         let (default_home, default_shell) = match user.system {
-            true => ("/nonexistent".to_owned(), "/usr/sbin/nologin"),
+            true => (NO_HOME.to_owned(), "/usr/sbin/nologin"),
             false => (format!("/home/{}", user.name), "/bin/bash"),
         };
         let home = user.home.clone().or(field(5)).unwrap_or(default_home);
@@ -107,28 +133,59 @@ impl Files {
         let name = &user.name;
         let line = format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}");
         self.passwd = set_line(&self.passwd, name, &line);
-        if line_of(&self.shadow, name).is_none() {
-            self.shadow = set_line(&self.shadow, name, &format!("{name}:!:{day}:0:99999:7:::"));
+        if old.is_none() {
+            self.add_secrets(user, day);
         }
         for group in &user.groups {
             self.group(group, None, user.system)?;
             self.group = add_member(&self.group, group, name);
-            self.gshadow = add_member(&self.gshadow, group, name);
+            if let Some(gshadow) = &mut self.gshadow {
+                *gshadow = add_member(gshadow, group, name);
+            }
         }
         Ok((uid, gid, home))
     }
 
-    fn edits(self) -> Vec<Edit> {
-        let rewrite = |path: &str, text: String| Edit::Rewrite {
-            path: path.as_bytes().to_vec(),
-            content: Content::Bytes(text.into_bytes()),
+    /// What a new user has besides a line in passwd: a password that nothing matches, and
+    /// ids for containers.
+    fn add_secrets(&mut self, user: &User, day: i64) {
+        let (name, defs) = (&user.name, Defs(&self.login_defs));
+        if user.system {
+            self.shadow = set_line(&self.shadow, name, &format!("{name}:!:{day}::::::"));
+            return;
+        }
+        // Negative numbers stand for no limit.
+        let days = |key, default| match defs.number(key, default) {
+            days if days < 0 => String::new(),
+            days => days.to_string(),
         };
-        vec![
-            rewrite("/etc/passwd", self.passwd),
-            rewrite("/etc/shadow", self.shadow),
-            rewrite("/etc/group", self.group),
-            rewrite("/etc/gshadow", self.gshadow),
-        ]
+        let (min, max) = (days("PASS_MIN_DAYS", 0), days("PASS_MAX_DAYS", 99_999));
+        let line = format!("{name}:!:{day}:{min}:{max}:{}:::", days("PASS_WARN_AGE", 7));
+        self.shadow = set_line(&self.shadow, name, &line);
+        if let Some(subuid) = &mut self.subuid {
+            *subuid = add_sub_ids(subuid, name, defs, "SUB_UID");
+        }
+        if let Some(subgid) = &mut self.subgid {
+            *subgid = add_sub_ids(subgid, name, defs, "SUB_GID");
+        }
+    }
+
+    fn edits(self) -> Vec<Edit> {
+        let files = [
+            ("/etc/passwd", Some(self.passwd)),
+            ("/etc/shadow", Some(self.shadow)),
+            ("/etc/group", Some(self.group)),
+            ("/etc/gshadow", self.gshadow),
+            ("/etc/subuid", self.subuid),
+            ("/etc/subgid", self.subgid),
+        ];
+        let present = files.into_iter().filter_map(|(path, text)| Some((path, text?)));
+        present
+            .map(|(path, text)| Edit::Rewrite {
+                path: path.as_bytes().to_vec(),
+                content: Content::Bytes(text.into_bytes()),
+            })
+            .collect()
     }
 }
 
@@ -168,81 +225,32 @@ fn check_field(name: &str, values: &[&str]) -> Result<()> {
 /// The edits that make users and their homes. `now` is the time of the build.
 ///
 /// # Errors
-/// Names and numbers that cannot be had, and what reading the image says.
+/// Names, numbers and homes that cannot be had, and what reading the image says.
 pub fn edits(tree: &mut Tree, users: &[User], now: i64) -> Result<Vec<Edit>> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
     let mut files = Files::read(tree)?;
+    let mode = home::mode(Defs(&files.login_defs));
     let mut homes = Vec::new();
     for user in users {
         let (uid, gid, home) = files.user(user, now.div_euclid(SECONDS_PER_DAY))?;
         let owner = Meta { uid: Some(uid), gid: Some(gid), ..Meta::default() };
-        if !user.system || !user.ssh_keys.is_empty() {
-            homes.extend(home_edits(tree, &home, &owner)?);
+        let has_keys = !user.ssh_keys.is_empty();
+        if has_keys && home == NO_HOME {
+            return refuse(
+                NO_HOME,
+                format!("{} has no home directory for ssh keys; give it one", user.name),
+            );
         }
-        homes.extend(key_edits(&home, &user.ssh_keys, &owner));
+        if !user.system || has_keys {
+            homes.extend(home::edits(tree, &home, &owner, mode)?);
+        }
+        homes.extend(home::key_edits(&home, &user.ssh_keys, &owner)?);
     }
     let mut edits = files.edits();
     edits.extend(homes);
     Ok(edits)
-}
-
-/// Makes a home directory with the files of /etc/skel. One that is there is left alone.
-fn home_edits(tree: &mut Tree, home: &str, owner: &Meta) -> Result<Vec<Edit>> {
-    if !home.starts_with('/') {
-        return refuse(home, "a home directory is an absolute path");
-    }
-    if tree.exists(home.as_bytes())? {
-        return Ok(Vec::new());
-    }
-    let mode = home_mode(&read_text(tree, "/etc/login.defs")?);
-    let meta = Meta { mode: Some(mode), ..owner.clone() };
-    let mut edits = vec![Edit::Dir { path: home.as_bytes().to_vec(), meta }];
-    for name in names(tree, "/etc/skel")? {
-        let source = format!("/etc/skel/{name}");
-        let path = format!("{home}/{name}").into_bytes();
-        let Some(attr) = tree.attr(source.as_bytes())?.filter(|attr| attr.kind == Kind::File)
-        else {
-            continue;
-        };
-        if let Some(bytes) = tree.read(source.as_bytes())? {
-            let meta = Meta { mode: Some(attr.mode), ..owner.clone() };
-            edits.push(Edit::File { path, content: Content::Bytes(bytes), meta });
-        }
-    }
-    Ok(edits)
-}
-
-/// Mode of new home directories, as useradd finds it.
-fn home_mode(login_defs: &str) -> u32 {
-    let value = |key: &str| {
-        login_defs.lines().find_map(|line| {
-            let mut words = line.split_whitespace();
-            (words.next() == Some(key)).then(|| words.next()).flatten()
-        })
-    };
-    let octal = |text: &str| u32::from_str_radix(text, 8).ok();
-    let from_umask = || value("UMASK").and_then(octal).map(|umask| 0o777 & !umask);
-    value("HOME_MODE").and_then(octal).or_else(from_umask).unwrap_or(0o750)
-}
-
-fn key_edits(home: &str, keys: &[String], owner: &Meta) -> Vec<Edit> {
-    if keys.is_empty() {
-        return Vec::new();
-    }
-    let dir = format!("{home}/.ssh");
-    let file = format!("{dir}/authorized_keys").into_bytes();
-    let text = keys.iter().map(|key| format!("{}\n", key.trim())).collect::<String>();
-    let with_mode = |mode| Meta { mode: Some(mode), ..owner.clone() };
-    vec![
-        Edit::Dir { path: dir.into_bytes(), meta: with_mode(0o700) },
-        Edit::File {
-            path: file,
-            content: Content::Bytes(text.into_bytes()),
-            meta: with_mode(0o600),
-        },
-    ]
 }
 
 #[cfg(test)]
@@ -255,7 +263,10 @@ mod tests {
                 .into(),
             shadow: "root:*:1:0:99999:7:::\nold:!:1:0:99999:7:::\n".into(),
             group: "root:x:0:\nsudo:x:27:\nold:x:1000:\n".into(),
-            gshadow: "root:*::\nsudo:*::\nold:!::\n".into(),
+            gshadow: Some("root:*::\nsudo:*::\nold:!::\n".into()),
+            subuid: Some("old:100000:65536\n".into()),
+            subgid: None,
+            login_defs: "PASS_MAX_DAYS\t90\nPASS_WARN_AGE -1\n".into(),
         }
     }
 
@@ -269,7 +280,8 @@ mod tests {
         let app = User { groups: vec!["sudo".into(), "docker".into()], ..user("app") };
         assert_eq!(files.user(&app, 19000).unwrap(), (1001, 1001, "/home/app".into()));
         assert!(files.passwd.ends_with("app:x:1001:1001::/home/app:/bin/bash\n"));
-        assert!(files.shadow.ends_with("app:!:19000:0:99999:7:::\n"));
+        assert!(files.shadow.ends_with("app:!:19000:0:90::::\n"), "{}", files.shadow);
+        assert!(files.subuid.as_ref().unwrap().ends_with("app:165536:65536\n"));
         assert!(files.group.contains("sudo:x:27:app\n"));
         assert!(files.group.ends_with("app:x:1001:\ndocker:x:1002:app\n"), "{}", files.group);
         let service = User { system: true, ..user("svc") };
@@ -295,12 +307,5 @@ mod tests {
         assert!(files().user(&user("Root"), 0).is_err());
         let home = User { home: Some("/x:0:0".into()), ..user("app") };
         assert!(files().user(&home, 0).unwrap_err().to_string().contains("colon or newline"));
-    }
-
-    #[test]
-    fn home_modes_follow_login_defs() {
-        assert_eq!(home_mode("UMASK\t022\n#HOME_MODE 0700\n"), 0o755);
-        assert_eq!(home_mode("UMASK 022\nHOME_MODE\t0700\n"), 0o700);
-        assert_eq!(home_mode(""), 0o750);
     }
 }

@@ -8,21 +8,32 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bootwright_disk::raw::Raw;
-use bootwright_disk::view::{Cow, CowOptions, ExtentKind, View, WriteView, read_vec};
+use bootwright_disk::view::{Cow, CowOptions, ExtentKind, View, Window, WriteView, read_vec};
+
+use bootwright_rootfs::{Edit, Result, Tree, volumes};
 
 pub mod look;
 pub mod model;
 
+/// The time of every change.
+pub const NOW: i64 = 1_700_000_000;
+
 /// Runs a tool that must be there and succeed; gives what it prints.
 pub fn run(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(args)
+    let mut command = Command::new(program);
+    command.args(args);
+    checked(command)
+}
+
+fn checked(mut command: Command) -> String {
+    let output = command
         .output()
-        .unwrap_or_else(|error| panic!("{program} does not run ({error}): run ci/setup"));
+        .unwrap_or_else(|error| panic!("{command:?} does not run ({error}): run ci/setup"));
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{program} {args:?}: {}\n{text}", output.status);
+    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
     text
 }
 
@@ -40,16 +51,96 @@ pub fn layer(image: &Path) -> Arc<dyn WriteView> {
     Arc::new(Cow::new(base, CowOptions::default()))
 }
 
+/// A copy-on-write layer over a raw image file.
+pub fn raw(path: &Path) -> Arc<dyn WriteView> {
+    let raw = Raw::new(std::fs::File::open(path).unwrap()).unwrap();
+    Arc::new(Cow::new(raw, CowOptions::default()))
+}
+
+/// A new file system made by mke2fs, as a file.
+pub fn mke2fs(path: &Path, size: &str, options: &[&str]) {
+    let args = [&["-q", "-F"], options, &[path.to_str().unwrap(), size]].concat();
+    run("mke2fs", &args);
+}
+
 /// A copy-on-write layer over a new file system made by mke2fs.
 pub fn ext4(dir: &Path, size_mib: u64, options: &[&str]) -> Arc<dyn WriteView> {
     let path = dir.join("fs.img");
-    let (path, size) = (path.to_str().unwrap(), format!("{size_mib}M"));
-    let mut args = vec!["-q", "-F", "-L", "cloudimg-rootfs"];
-    args.extend(options);
-    args.extend([path, &size]);
-    run("mke2fs", &args);
-    let raw = Raw::new(std::fs::File::open(path).unwrap()).unwrap();
-    Arc::new(Cow::new(raw, CowOptions::default()))
+    let options = [&["-L", "cloudimg-rootfs"], options].concat();
+    mke2fs(&path, &format!("{size_mib}M"), &options);
+    raw(&path)
+}
+
+/// Makes edits in a session of their own.
+pub fn edit(disk: &Arc<dyn WriteView>, edits: &[Edit]) -> Result<()> {
+    let mut tree = Tree::open(disk, NOW)?;
+    tree.apply(edits)?;
+    tree.finish()
+}
+
+/// An error and what caused it, as people see it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// What an edit is refused with.
+pub fn refusal(disk: &Arc<dyn WriteView>, edits: &[Edit]) -> String {
+    chain(&edit(disk, edits).unwrap_err())
+}
+
+/// A small root file system, and room to judge it.
+pub struct Sandbox {
+    pub dir: tempfile::TempDir,
+    pub disk: Arc<dyn WriteView>,
+}
+
+impl Sandbox {
+    pub fn new(size_mib: u64, options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = ext4(dir.path(), size_mib, options);
+        Self { dir, disk }
+    }
+
+    /// An ordinary one, with edits made already.
+    pub fn with(edits: &[Edit]) -> Self {
+        let sandbox = Self::new(32, &["-t", "ext4"]);
+        edit(&sandbox.disk, edits).unwrap();
+        sandbox
+    }
+
+    pub fn tree(&self) -> Tree {
+        Tree::open(&self.disk, NOW).unwrap()
+    }
+
+    /// What a file holds, as text.
+    pub fn text(&self, path: &str) -> Option<String> {
+        let bytes = self.tree().read(path.as_bytes()).unwrap();
+        bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    /// Lets e2fsck look at the file system and the kernel mount it.
+    pub fn judge(&self) -> Mounted {
+        judge(&self.disk, self.dir.path())
+    }
+}
+
+/// Lets e2fsck look at the file system on a view and the kernel mount it.
+pub fn judge(view: &Arc<dyn WriteView>, dir: &Path) -> Mounted {
+    let image = dir.join("judged.img");
+    save(view.as_ref(), &image);
+    fsck(&image);
+    Mounted::new(&image, &dir.join("judged"))
+}
+
+/// The bytes of a whole view.
+pub fn bytes_of(view: &Arc<dyn WriteView>) -> Vec<u8> {
+    read_vec(view, 0, view.size()).unwrap()
 }
 
 /// Writes a view into a file, holes as holes.
@@ -74,40 +165,70 @@ pub fn fsck(path: &Path) {
     run("e2fsck", &["-f", "-n", path.to_str().unwrap()]);
 }
 
-/// A file system mounted by the kernel, for reading alone.
+/// A file system mounted by the kernel.
 pub struct Mounted {
     pub at: PathBuf,
 }
 
 impl Mounted {
+    /// Mounts one for reading alone.
     pub fn new(image: &Path, at: &Path) -> Self {
+        Self::with_options(image, at, "ro,loop,noload")
+    }
+
+    /// Mounts one to make a base as the kernel would leave it.
+    pub fn writable(image: &Path, at: &Path) -> Self {
+        Self::with_options(image, at, "loop")
+    }
+
+    fn with_options(image: &Path, at: &Path, options: &str) -> Self {
         std::fs::create_dir_all(at).unwrap();
-        let mount = |args: &[&str]| as_root("mount", args);
-        mount(&[
-            "-t",
-            "ext4",
-            "-o",
-            "ro,loop,noload",
-            image.to_str().unwrap(),
-            at.to_str().unwrap(),
-        ]);
+        let (image, target) = (image.to_str().unwrap(), at.to_str().unwrap());
+        as_root("mount", &["-t", "ext4", "-o", options, image, target]);
         Self { at: at.to_owned() }
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        as_root("umount", &[self.at.to_str().unwrap()]);
+        let args = ["umount", self.at.to_str().unwrap()];
+        // A child that another test is just starting may still hold our files.
+        for _ in 0..100 {
+            if root_command(&args).output().is_ok_and(|output| output.status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // A panic here would hide the one that may be under way.
+        as_root(args[0], &[args[1], "--lazy"]);
     }
 }
 
-/// The one thing that needs root: letting the kernel judge.
-fn as_root(program: &str, args: &[&str]) {
-    if rustix::process::geteuid().is_root() {
-        run(program, args);
-    } else {
-        run("sudo", &[&["-n", program], args].concat());
-    }
+/// A command as root: letting the kernel judge is the one thing that needs it.
+fn root_command(args: &[&str]) -> Command {
+    let sudo: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["sudo", "-n"] };
+    let all = [sudo, args].concat();
+    let mut command = Command::new(all[0]);
+    command.args(&all[1..]);
+    command
+}
+
+/// Runs a tool as root, as [`run`] does.
+pub fn as_root(program: &str, args: &[&str]) -> String {
+    checked(root_command(&[&[program], args].concat()))
+}
+
+/// A partition of a disk as a view of its own.
+pub fn partition(disk: &Arc<dyn WriteView>, number: u32) -> Arc<dyn WriteView> {
+    let volumes = volumes(disk).unwrap();
+    let partitions = volumes.iter().filter_map(|volume| volume.partition.as_ref());
+    let found = partitions.into_iter().find(|partition| partition.number == number).unwrap();
+    Arc::new(Window::new(Arc::clone(disk), found.start, found.len).unwrap())
+}
+
+/// The root file system of a base, mounted.
+pub fn mount_root(disk: &Arc<dyn WriteView>, dir: &Path) -> Mounted {
+    judge(&partition(disk, 1), dir)
 }
 
 /// A digest of everything a reader gives.

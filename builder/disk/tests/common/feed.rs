@@ -1,16 +1,15 @@
-//! What the tests of formats share: disks to write, a feeder, and qemu-img as the judge.
+//! Disks to write, and what feeds them to a writer.
 
 #![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 
 use bootwright_disk::codec::Compressor;
 use bootwright_disk::sink::Sink;
 use bootwright_disk::unit::{Content, Data, UNIT, Unit, Writer};
-use bootwright_disk::view::{View, read_vec};
+use bootwright_disk::view::{ExtentKind, View, read_vec};
 use bootwright_disk::{Error, Result};
 
 /// A sink that is a plain file.
@@ -46,52 +45,56 @@ impl Sink for FileSink {
     }
 
     fn patch(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        assert!(offset + data.len() as u64 <= self.position, "a patch past the end");
         self.file.write_all_at(data, offset).map_err(io)
     }
 }
 
-/// Writes all of `disk` with `writer` into a new file.
+/// Writes all of `disk` with `writer` into a new file: data in units, holes in longer runs.
 pub fn write_image(disk: &dyn View, writer: &mut dyn Writer, path: &Path) {
     let mut sink = FileSink::create(path);
     let mut compressor = Compressor::new(writer.needs());
     let mut offset = 0;
     while offset < disk.size() {
-        let len = UNIT.min(disk.size() - offset);
-        let raw = read_vec(disk, offset, len).unwrap();
-        let content = if raw.iter().all(|&byte| byte == 0) {
-            Content::Hole
+        let extent = disk.extent_at(offset).unwrap();
+        let hole_end =
+            if extent.end == disk.size() { extent.end } else { extent.end / UNIT * UNIT };
+        let unit = if extent.kind != ExtentKind::Data && hole_end > offset {
+            Unit { offset, len: hole_end - offset, content: Content::Hole }
         } else {
-            let mut padded = raw.clone();
-            padded.resize(UNIT as usize, 0);
-            let (deflate, zstd) = (compressor.deflate(&padded), compressor.zstd(&padded));
-            Content::Data(Data { raw, deflate, zstd })
+            let len = UNIT.min(disk.size() - offset);
+            let raw = read_vec(disk, offset, len).unwrap();
+            Unit { offset, len, content: content(raw, &mut compressor) }
         };
-        writer.put(&Unit { offset, len, content }, &mut sink).unwrap();
-        offset += len;
+        writer.put(&unit, &mut sink).unwrap();
+        offset += unit.len;
     }
     writer.finish(&mut sink).unwrap();
 }
 
-/// Runs a tool that must be there and succeed; gives its output.
-pub fn run(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .unwrap_or_else(|error| panic!("{program} does not run ({error}): run ci/setup"));
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "{program} {args:?}: {}\n{text}", output.status);
-    text
+fn content(raw: Vec<u8>, compressor: &mut Compressor) -> Content {
+    if raw.iter().all(|&byte| byte == 0) {
+        return Content::Hole;
+    }
+    let mut padded = raw.clone();
+    padded.resize(UNIT as usize, 0);
+    let (deflate, zstd) = (compressor.deflate(&padded), compressor.zstd(&padded));
+    Content::Data(Data { raw, deflate, zstd, adler: compressor.adler(&padded) })
+}
+
+/// Numbers that look random and are the same every time.
+pub fn noise(seed: u64) -> impl FnMut() -> usize {
+    let mut state = seed | 1;
+    move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize
+    }
 }
 
 /// A disk with every kind of content: text, noise, zeros, holes, data at both ends.
 pub fn mixed_disk(size: usize, seed: u64) -> Vec<u8> {
     let mut disk = vec![0; size];
-    let mut state = seed | 1;
-    let mut random = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as usize
-    };
+    let mut random = noise(seed);
     let mut at = 0;
     while at < size {
         let len = (1 + random() % (300 << 10)).min(size - at);

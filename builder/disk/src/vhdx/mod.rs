@@ -1,0 +1,13 @@
+//! VHDX, fixed and dynamic (MS-VHDX 6.0).
+
+mod layout;
+mod log;
+mod metadata;
+mod read;
+mod replay;
+mod write;
+
+pub use read::Vhdx;
+pub use write::{Options, Sectors, Writer};
+
+pub(crate) use layout::SIGNATURE;

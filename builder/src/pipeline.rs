@@ -1,0 +1,148 @@
+//! The flow of a build: edit the layer, then write every output from one pass over it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bootwright_disk::partition::{self, Kind, types};
+use bootwright_disk::unit::Writer;
+use bootwright_disk::view::{View, Window, WriteView};
+use bootwright_disk::{Sha256, gpt, qcow2, raw};
+use bootwright_export::manifest::{self, Artefact, Esp, Manifest};
+use bootwright_export::pass::{Output, Pass};
+use bootwright_export::sink::{Sink, SinkOptions};
+use bootwright_rootfs::steps::{agent, cmdline, generalise, overlay, units, users};
+use bootwright_rootfs::{Edit, Tree};
+
+use crate::interrupt;
+use crate::plan::{Inputs, OutputKind, OutputPart, Plan};
+use crate::profile::{self, Compression};
+use crate::progress::Progress;
+
+/// Where and how the outputs of a build are written.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// Whether files that are there are replaced.
+    pub replace: bool,
+    /// Threads that read and compress.
+    pub jobs: usize,
+    /// How progress is shown.
+    pub progress: Progress,
+}
+
+/// Carries out a plan. Gives the manifest, which lies beside the outputs.
+///
+/// # Errors
+/// Whatever stops the build. No output has its name then.
+pub fn build<'a>(
+    plan: &'a Plan,
+    inputs: &Inputs,
+    target: &Target<'_>,
+) -> Result<Manifest<'a, Plan>> {
+    let stage = target.progress.stage("editing the image");
+    let before = esp_digest(inputs)?;
+    gpt::move_backup(&inputs.disk).context("moving the partition table's backup")?;
+    edit(plan, inputs).context("editing the image")?;
+    let after = esp_digest(inputs)?;
+    drop(stage);
+    let outputs = write(plan, inputs, target)?;
+    let manifest = Manifest {
+        schema: manifest::SCHEMA,
+        plan,
+        esp: before.zip(after).map(|(before, after)| Esp { before, after }),
+        outputs,
+    };
+    manifest::write(target.folder, &manifest, target.replace)?;
+    Ok(manifest)
+}
+
+/// Applies every step of the plan, each on what the ones before it left.
+fn edit(plan: &Plan, inputs: &Inputs) -> Result<()> {
+    let now = plan.timestamp;
+    let disk: Arc<dyn WriteView> = Arc::clone(&inputs.disk) as Arc<dyn WriteView>;
+    let mut tree = Tree::open(&disk, now)?;
+    let apply = |tree: &mut Tree, edits: Vec<Edit>| -> Result<()> {
+        anyhow::ensure!(!interrupt::is_set(), "interrupted");
+        Ok(tree.apply(&edits)?)
+    };
+
+    // First, so that what the profile itself brings stays.
+    let traits = generalise::Trait::ALL.into_iter();
+    let traits = traits.filter(|part| plan.generalise.contains(&part.name())).collect();
+    let edits = generalise::edits(&mut tree, &traits)?;
+    apply(&mut tree, edits)?;
+
+    let users: Vec<users::User> = plan.users.iter().cloned().map(profile::User::into).collect();
+    let edits = users::edits(&mut tree, &users, now)?;
+    apply(&mut tree, edits)?;
+
+    let mut brought = Vec::new();
+    for overlay in &inputs.overlays {
+        let render = |_: &str, text: &str| inputs.vars.render(text);
+        let edits = overlay.edits(&mut tree, &render as &overlay::Render<'_>)?;
+        brought.extend(units::brought(edits.iter().map(Edit::path)));
+        apply(&mut tree, edits)?;
+    }
+
+    if let Some((binary, config)) = &inputs.agent {
+        let agent = agent::Agent { binary, unit: crate::agent::UNIT, config };
+        let edits = agent::edits(&mut tree, agent)?;
+        apply(&mut tree, edits)?;
+    }
+
+    let edits = units::edits(&mut tree, &plan.units.clone().into(), &brought)?;
+    apply(&mut tree, edits)?;
+    let edits = cmdline::edits(&mut tree, &plan.kernel_cmdline)?;
+    apply(&mut tree, edits)?;
+    Ok(tree.finish()?)
+}
+
+/// Digest of the EFI system partition as it is now, if there is one.
+fn esp_digest(inputs: &Inputs) -> Result<Option<String>> {
+    let is_esp = |kind: &Kind| match kind {
+        Kind::Gpt { type_guid, .. } => *type_guid == types::ESP,
+        Kind::Mbr { id, .. } => *id == 0xef,
+    };
+    let table = partition::read(&inputs.disk).context("reading the partition table")?;
+    let partitions = table.map(|table| table.partitions).unwrap_or_default();
+    let Some(esp) = partitions.into_iter().find(|partition| is_esp(&partition.kind)) else {
+        return Ok(None);
+    };
+    let window = Window::new(&*inputs.disk as &dyn View, esp.start, esp.len)?;
+    let context = "reading the EFI system partition";
+    Ok(Some(Sha256::of_view(&window).context(context)?.to_string()))
+}
+
+/// Writes all outputs in one pass.
+fn write(plan: &Plan, inputs: &Inputs, target: &Target<'_>) -> Result<Vec<Artefact>> {
+    let disk: &dyn View = &inputs.disk;
+    let outputs = plan.outputs.iter().map(|part| output(part, disk.size(), target));
+    let outputs = outputs.collect::<Result<Vec<_>>>()?;
+    let bar = target.progress.bytes("writing the outputs", disk.size());
+    let pass =
+        Pass { disk, jobs: target.jobs, progress: &|done| bar.at(done), cancel: interrupt::flag() };
+    let finished = pass.run(outputs)?;
+    let pairs = finished.iter().zip(&plan.outputs);
+    Ok(pairs.map(|(file, part)| Artefact::new(file, part.kind.name())).collect())
+}
+
+/// Starts one output.
+fn output(part: &OutputPart, disk_size: u64, target: &Target<'_>) -> Result<Output> {
+    let (writer, patched): (Box<dyn Writer>, bool) = match part.kind {
+        OutputKind::Raw => (Box::new(raw::Writer), false),
+        OutputKind::Qcow2 { compression, level } => {
+            let level = level.unwrap_or_default();
+            let compression = match compression {
+                Compression::None => qcow2::Compression::None,
+                Compression::Zlib => qcow2::Compression::Zlib(level),
+                Compression::Zstd => qcow2::Compression::Zstd(level.cast_signed()),
+            };
+            (Box::new(qcow2::Writer::new(disk_size, compression)), true)
+        }
+    };
+    let options = SinkOptions { replace: target.replace, patched, ..SinkOptions::default() };
+    let sink = Sink::create(&target.folder.join(&part.file), options)?;
+    Ok(Output { writer, sink })
+}

@@ -1,0 +1,124 @@
+//! The plan: every choice of a build, resolved before anything is done.
+//!
+//! It is data. `bootwright plan` prints it, the manifest embeds it, and it holds nothing of
+//! the machine or the time of the build.
+
+mod overlay;
+mod resolve;
+
+use bootwright_rootfs::steps::overlay::Overlay;
+use serde::Serialize;
+
+use crate::profile::{Compression, Machine, Size, Units, User, Vars};
+
+pub use resolve::{Options, resolve};
+
+/// Version of the plan's shape; raised when a key changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// The plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub schema: u32,
+    pub tool: String,
+    pub name: String,
+    pub version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub timestamp: i64,
+    pub arch: &'static str,
+    pub base: BasePart,
+    pub disk: DiskPart,
+    pub generalise: Vec<&'static str>,
+    pub users: Vec<User>,
+    pub overlay: Vec<OverlayPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentPart>,
+    pub units: Units,
+    pub kernel_cmdline: Vec<String>,
+    pub machine: Machine,
+    pub outputs: Vec<OutputPart>,
+}
+
+/// The base image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BasePart {
+    /// As the profile names it.
+    pub location: String,
+    pub format: &'static str,
+    /// Bytes of the file.
+    pub size: u64,
+    pub sha256: String,
+}
+
+/// The disk that is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskPart {
+    pub size: Size,
+    /// The volume of the root file system.
+    pub root: String,
+}
+
+/// A folder that goes into the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OverlayPart {
+    /// As the profile names it.
+    pub folder: String,
+    pub entries: usize,
+    pub bytes: u64,
+    /// Digest of all names, contents and rules.
+    pub sha256: String,
+}
+
+/// The agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentPart {
+    pub size: usize,
+    pub sha256: String,
+    /// Digest of its configuration.
+    pub config_sha256: String,
+}
+
+/// An artefact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutputPart {
+    pub file: String,
+    #[serde(flatten)]
+    pub kind: OutputKind,
+}
+
+/// The kinds of artefacts with what is chosen for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "format", rename_all = "lowercase")]
+pub enum OutputKind {
+    /// A qcow2 image.
+    Qcow2 {
+        compression: Compression,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        level: Option<u32>,
+    },
+    /// A raw image.
+    Raw,
+}
+
+impl OutputKind {
+    /// The format's name, which is also the file's extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 { .. } => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// What a plan is carried out with, on this machine.
+pub struct Inputs {
+    /// The opened base with the layer for edits above it.
+    pub disk: resolve::Disk,
+    /// The overlays, in order.
+    pub overlays: Vec<Overlay>,
+    /// The agent and its configuration.
+    pub agent: Option<(Vec<u8>, String)>,
+    /// Variables for templates.
+    pub vars: Vars,
+}

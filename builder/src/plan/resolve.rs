@@ -1,0 +1,217 @@
+//! From a profile to its plan: opens what the profile names and decides what it leaves open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bootwright_disk::view::{Cow, CowOptions, Grown, View, WriteView};
+use bootwright_disk::{Format, Sha256};
+use bootwright_rootfs::steps::agent::Arch;
+use bootwright_rootfs::{Contents, Tree};
+use bootwright_seed::yaml::decode::{DecodeError, Located, unknown};
+use bootwright_source::{Location, fetch};
+
+use super::{AgentPart, BasePart, DiskPart, Inputs, OutputKind, OutputPart, Plan, SCHEMA, overlay};
+use crate::agent;
+use crate::exit::{Unreadable, Usage};
+use crate::profile::{
+    self, AgentSpec, BaseFormat, BaseSpec, Compression, Loaded, Outputs, Profile, Size,
+};
+use crate::progress::Progress;
+
+/// The disk of a build: the base, grown, under the layer for edits.
+pub type Disk = Arc<Cow<Grown<Arc<dyn View>>>>;
+
+/// What the command line says about a plan.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    /// Formats to write; all of the profile's if empty.
+    pub only: &'a [String],
+    /// Agent to install instead of the one inside the tool.
+    pub agent: Option<&'a Path>,
+}
+
+/// Resolves a profile.
+///
+/// # Errors
+/// A base that is not there, not the right one or not readable, and anything else that the
+/// profile names and this machine or the base cannot give.
+pub fn resolve(
+    loaded: Loaded,
+    options: &Options<'_>,
+    progress: Progress,
+) -> Result<(Plan, Inputs)> {
+    let Loaded { profile, vars } = loaded;
+    let (base, view) = open_base(&profile.base, progress)?;
+    let size = disk_size(&profile, view.size())?;
+    let disk: Disk = Arc::new(Cow::new(Grown::new(view, size.0), layer_options()));
+    let (root, written, arch) = look(&disk).context("looking into the base image")?;
+    let opened = profile.overlay.iter().map(overlay::open).collect::<Result<Vec<_>>>()?;
+    let (overlays, overlay) = opened.into_iter().unzip();
+    let agent = agent_of(&profile, options.agent)?;
+    let name = &profile.name.value;
+    let version = &profile.version.value;
+    let plan = Plan {
+        schema: SCHEMA,
+        tool: format!("bootwright {}", env!("CARGO_PKG_VERSION")),
+        name: name.clone(),
+        version: version.clone(),
+        description: profile.description,
+        timestamp: timestamp(profile.timestamp, written)?,
+        arch: arch.name(),
+        base,
+        disk: DiskPart { size, root },
+        generalise: profile.generalise.0.iter().map(|part| part.name()).collect(),
+        users: profile.users,
+        overlay,
+        agent: agent.as_ref().map(|(binary, config)| AgentPart {
+            size: binary.len(),
+            sha256: Sha256::of(binary).to_string(),
+            config_sha256: Sha256::of(config.as_bytes()).to_string(),
+        }),
+        units: profile.units,
+        kernel_cmdline: profile.kernel_cmdline,
+        machine: profile.machine,
+        outputs: outputs(&profile.outputs, &format!("{name}-{version}"), options.only)?,
+    };
+    let vars = vars.with(&[("name", &plan.name), ("version", &plan.version)]);
+    Ok((plan, Inputs { disk, overlays, agent, vars }))
+}
+
+/// Proves and opens the base.
+fn open_base(spec: &Located<BaseSpec>, progress: Progress) -> Result<(BasePart, Arc<dyn View>)> {
+    let BaseSpec { location, sha256, format } = &spec.value;
+    let expected = sha256.as_ref().map(|text| {
+        Sha256::parse(&text.value).ok_or_else(|| {
+            DecodeError::new(
+                &text.at,
+                format!("`{}` is no sha256: 64 hexadecimal digits", text.value),
+            )
+        })
+    });
+    let folder = Path::new(&*spec.at.file).parent().unwrap_or(Path::new(""));
+    let place = Location::parse(location, expected.transpose()?, folder)
+        .map_err(|error| DecodeError::new(&spec.at, error.to_string()))?;
+    let stage = progress.stage("verifying the base image");
+    let base = fetch(&place)?;
+    drop(stage);
+    let format = format.map(|format| match format {
+        BaseFormat::Raw => Format::Raw,
+        BaseFormat::Qcow2 => Format::Qcow2,
+    });
+    let image = bootwright_disk::open(&base.path, format)
+        .with_context(|| format!("opening the base image {}", base.path.display()))?;
+    let part = BasePart {
+        location: location.clone(),
+        format: image.format.name(),
+        size: base.size,
+        sha256: base.sha256.to_string(),
+    };
+    Ok((part, image.view))
+}
+
+fn disk_size(profile: &Profile, base: u64) -> Result<Size> {
+    let Some(size) = &profile.disk.size else {
+        return Ok(Size(base));
+    };
+    if size.value.0 < base {
+        let problem = format!(
+            "the disk cannot be smaller than the base: {} is less than {}",
+            size.value,
+            Size(base)
+        );
+        return Err(DecodeError::new(&size.at, problem).into());
+    }
+    if !size.value.0.is_multiple_of(512) {
+        let problem = format!("{} is not a whole number of sectors of 512 bytes", size.value);
+        return Err(DecodeError::new(&size.at, problem).into());
+    }
+    Ok(size.value)
+}
+
+/// Edits up to the limit stay in memory; /var/tmp is, unlike /tmp, meant for large files.
+fn layer_options() -> CowOptions {
+    let spill_dir = match std::env::var_os("TMPDIR") {
+        Some(dir) => PathBuf::from(dir),
+        None if Path::new("/var/tmp").is_dir() => PathBuf::from("/var/tmp"),
+        None => std::env::temp_dir(),
+    };
+    CowOptions { spill_dir, ..CowOptions::default() }
+}
+
+/// What the base says about itself: its root, when that was last written, the architecture.
+fn look(disk: &Disk) -> Result<(String, i64, Arch)> {
+    let disk: Arc<dyn WriteView> = Arc::clone(disk) as Arc<dyn WriteView>;
+    let mut tree = Tree::open(&disk, 0)?;
+    let arch = Arch::of_image(&mut tree)?;
+    let root = tree.root_volume();
+    let written = match root.contents {
+        Contents::Ext4 { written, .. } => written,
+        Contents::Fat { .. } | Contents::Other => 0,
+    };
+    Ok((root.place.clone(), written, arch))
+}
+
+/// The time of every change: the environment's, the profile's, or that of the base.
+fn timestamp(profile: Option<i64>, base: i64) -> Result<i64> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text.parse().map_err(|_| {
+            Usage(format!("SOURCE_DATE_EPOCH is {text:?}, expected seconds since 1970")).into()
+        }),
+        Err(_) => Ok(profile.unwrap_or(base)),
+    }
+}
+
+/// The agent and its configuration, which names the appliance.
+fn agent_of(profile: &Profile, given: Option<&Path>) -> Result<Option<(Vec<u8>, String)>> {
+    let AgentSpec { install: true, config } = &profile.agent else {
+        return Ok(None);
+    };
+    let mut text = match config {
+        None => agent::CONFIG.to_owned(),
+        Some(file) => {
+            let path = profile::resolve(file);
+            let name = path.display().to_string();
+            let bytes = Unreadable::read("agent's configuration", &path)?;
+            let tree = profile::parse(&name, &bytes)?;
+            if let Some(node) = tree.get("profile") {
+                let problem = "`profile` is filled in from the profile; leave it out";
+                return Err(DecodeError::new(&node.at, problem).into());
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    // Name and version are checked to hold no character that means something to YAML.
+    let (name, version) = (&profile.name.value, &profile.version.value);
+    text += &format!("profile: {{name: \"{name}\", version: \"{version}\"}}\n");
+    Ok(Some((agent::binary(given)?, text)))
+}
+
+/// The wanted outputs, in a fixed order.
+fn outputs(spec: &Outputs, stem: &str, only: &[String]) -> Result<Vec<OutputPart>> {
+    let qcow2 = spec.qcow2.as_ref().map(|qcow2| OutputKind::Qcow2 {
+        compression: qcow2.compression,
+        level: match qcow2.compression {
+            Compression::None => None,
+            Compression::Zlib => Some(qcow2.level.unwrap_or(6)),
+            Compression::Zstd => Some(qcow2.level.unwrap_or(3)),
+        },
+    });
+    let raw = spec.raw.as_ref().map(|_| OutputKind::Raw);
+    let wanted: Vec<OutputKind> = [qcow2, raw].into_iter().flatten().collect();
+    let names: Vec<&str> = wanted.iter().map(|kind| kind.name()).collect();
+    if names.is_empty() {
+        return Err(
+            Usage("the profile asks for no outputs; name one under `outputs:`".into()).into()
+        );
+    }
+    if let Some(name) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(Usage(format!("--only: {}", unknown("output", name, &names))).into());
+    }
+    let is_wanted = |kind: &OutputKind| only.is_empty() || only.iter().any(|n| n == kind.name());
+    let parts = wanted.into_iter().filter(is_wanted);
+    Ok(parts.map(|kind| OutputPart { file: format!("{stem}.{}", kind.name()), kind }).collect())
+}

@@ -1,0 +1,35 @@
+//! The one place that writes to the terminal: data on stdout, messages on stderr.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what the file is for")]
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+/// Prints text on stdout. A closed pipe is no failure: the reader has seen enough.
+pub fn data(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a value as JSON on stdout.
+///
+/// # Errors
+/// A value that JSON cannot hold.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    data(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a message on stderr.
+pub fn message(text: impl Display) {
+    eprintln!("{text}");
+}
+
+/// Prints an error with its causes on stderr.
+pub fn error(error: &anyhow::Error) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (start, end) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("{start}error:{end} {}", causes.join(": "));
+}

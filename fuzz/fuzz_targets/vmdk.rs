@@ -1,0 +1,12 @@
+#![no_main]
+//! The vmdk reader.
+
+use bootwright_disk::Format;
+use bootwright_fuzz::{mutate, read_everything};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed)
+});
+
+fuzz_target!(|input: &[u8]| read_everything(input, Format::Vmdk, |_| {}));
