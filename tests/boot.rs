@@ -35,7 +35,8 @@ fn a_guest_activates_its_seed() {
     build(dir.path());
     let before = tool("sha256sum", &[text(&dir.path().join("out/demo-1.0.qcow2"))]);
     for firmware in ["bios", "uefi"] {
-        let args = ["boot", "out/demo-1.0.qcow2", "--seed", "seed.iso", "--firmware", firmware, "--json"];
+        let args =
+            ["boot", "out/demo-1.0.qcow2", "--seed", "seed.iso", "--firmware", firmware, "--json"];
         let log = format!("{firmware}.log");
         let booted = ok_in(dir.path(), &[&args[..], &["--console-log", &log]].concat());
         let report: serde_json::Value = serde_json::from_str(&booted.out).unwrap();
@@ -59,6 +60,10 @@ fn a_guest_activates_its_seed() {
     fs::write(dir.path().join("bad.iso"), iso).unwrap();
     let failed = run_in(dir.path(), &["boot", "out/demo-1.0.qcow2", "--seed", "bad.iso"]);
     assert_eq!(failed.code, 6, "{}", failed.err);
-    assert!(failed.err.contains("error: the agent failed: the user-data on /dev/sr0 cannot be used"), "{}", failed.err);
+    assert!(
+        failed.err.contains("error: the agent failed: the user-data on /dev/sr0 cannot be used"),
+        "{}",
+        failed.err
+    );
     assert!(names(dir.path()).contains(&"bios.log".to_owned()));
 }

@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::{
-    SMALL_ROOT, base, bootwright, debugfs, judge, names, ok_in, profile, ran, small_base, small_project,
-    text, tool,
+    SMALL_ROOT, base, bootwright, debugfs, judge, names, ok_in, profile, ran, small_base,
+    small_project, text, tool,
 };
 
 /// A profile that uses every key there is.
@@ -70,7 +70,9 @@ fn everything_at_once() {
     assert!(stat("/etc/systemd/system/bad.timer").contains("/dev/null"));
     assert!(cat("/boot/grub/grub.cfg").contains("root=LABEL=x ro console=ttyS0 quiet\n"));
     assert!(cat("/etc/default/grub.d/90-bootwright.cfg").contains("console=ttyS0 quiet\""));
-    assert!(cat("/etc/bootwright/agent.yml").contains("profile: {name: \"small\", version: \"1.0\"}"));
+    assert!(
+        cat("/etc/bootwright/agent.yml").contains("profile: {name: \"small\", version: \"1.0\"}")
+    );
     assert!(stat("/usr/lib/bootwright/bootwright-agent").contains("Mode:  0755"));
     assert!(stat("/etc/machine-id").contains("Size: 0"));
     assert!(debugfs(&raw, "ls /etc/ssh").find("ssh_host").is_none());
@@ -132,7 +134,10 @@ fn every_compression_gives_the_same_disk() {
     let dir = small_project("");
     let mut sizes = Vec::new();
     for compression in ["none", "zlib", "zstd"] {
-        profile(dir.path(), &format!("outputs: {{raw: , qcow2: {{compression: {compression}}}}}\n"));
+        profile(
+            dir.path(),
+            &format!("outputs: {{raw: , qcow2: {{compression: {compression}}}}}\n"),
+        );
         ok_in(dir.path(), &["build", "p.yml", "--out", "out", "--force"]);
         judge(&dir.path().join("out"));
         sizes.push(fs::metadata(dir.path().join("out/small-1.0.qcow2")).unwrap().len());
@@ -145,8 +150,12 @@ fn untouched_clusters_are_passed_through() {
     let dir = small_project("generalise: none\nagent: false\noutputs: {qcow2: }\n");
     let (raw, qcow2) = (dir.path().join("base.raw"), dir.path().join("base.qcow2"));
     tool("qemu-img", &["convert", "-c", "-f", "raw", "-O", "qcow2", text(&raw), text(&qcow2)]);
-    fs::write(dir.path().join("p.yml"), "name: small\nversion: 1.0\nbase: file:base.qcow2\n\
-        generalise: none\nagent: false\noutputs: {qcow2: }\n").unwrap();
+    fs::write(
+        dir.path().join("p.yml"),
+        "name: small\nversion: 1.0\nbase: file:base.qcow2\n\
+        generalise: none\nagent: false\noutputs: {qcow2: }\n",
+    )
+    .unwrap();
     ok_in(dir.path(), &["build", "p.yml", "--out", "out"]);
     let out = dir.path().join("out/small-1.0.qcow2");
     tool("qemu-img", &["check", text(&out)]);
@@ -155,7 +164,8 @@ fn untouched_clusters_are_passed_through() {
     let (base, made) = (fs::read(&qcow2).unwrap(), fs::read(&out).unwrap());
     let streams = base[65536..base.len() - 65536].chunks(4096).step_by(16);
     let (mut found, mut all) = (0, 0);
-    for piece in streams.filter(|piece| piece.iter().any(|&byte| byte != 0) && piece.len() == 4096) {
+    for piece in streams.filter(|piece| piece.iter().any(|&byte| byte != 0) && piece.len() == 4096)
+    {
         all += 1;
         found += usize::from(made.windows(64).any(|window| window == &piece[2000..2064]));
     }

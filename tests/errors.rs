@@ -11,7 +11,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{base, bootwright, names, ok_in, profile, ran, root_tool, run_in, small_base, small_project, text, tool};
+use common::{
+    base, bootwright, names, ok_in, profile, ran, root_tool, run_in, small_base, small_project,
+    text, tool,
+};
 
 /// A build that must fail with a code and a message, and leave nothing in `out`.
 fn refused(dir: &Path, args: &[&str], code: i32, message: &str) {
@@ -64,19 +67,37 @@ fn qcow2_bases_that_cannot_be_used() {
     fs::write(&image, &whole[..whole.len() / 2]).unwrap();
     let ran = run_in(dir, &["build", "p.yml", "--out", "out"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.err.contains("opening the base image base.qcow2: qcow2: ") && ran.err.contains("truncated"), "{}", ran.err);
+    assert!(
+        ran.err.contains("opening the base image base.qcow2: qcow2: ")
+            && ran.err.contains("truncated"),
+        "{}",
+        ran.err
+    );
 
     let secret = "secret,id=s,data=123456";
     let options = "encrypt.format=luks,encrypt.key-secret=s";
     fs::remove_file(&image).unwrap();
-    tool("qemu-img", &["create", "-q", "-f", "qcow2", "--object", secret, "-o", options, &image, "64M"]);
-    refused(dir, &[], 3, "opening the base image base.qcow2: qcow2: encryption (LUKS) is not supported; \
-        make a standalone image with `qemu-img convert -O qcow2 IN OUT` first");
+    tool(
+        "qemu-img",
+        &["create", "-q", "-f", "qcow2", "--object", secret, "-o", options, &image, "64M"],
+    );
+    refused(
+        dir,
+        &[],
+        3,
+        "opening the base image base.qcow2: qcow2: encryption (LUKS) is not supported; \
+        make a standalone image with `qemu-img convert -O qcow2 IN OUT` first",
+    );
 
     fs::remove_file(&image).unwrap();
     tool("qemu-img", &["create", "-q", "-f", "qcow2", "-b", &raw, "-F", "raw", &image]);
-    refused(dir, &[], 3, "opening the base image base.qcow2: qcow2: the backing file \"DIR/base.raw\" is not \
-        supported; make a standalone image with `qemu-img convert -O qcow2 IN OUT` first");
+    refused(
+        dir,
+        &[],
+        3,
+        "opening the base image base.qcow2: qcow2: the backing file \"DIR/base.raw\" is not \
+        supported; make a standalone image with `qemu-img convert -O qcow2 IN OUT` first",
+    );
 }
 
 #[test]
@@ -84,9 +105,14 @@ fn a_base_without_a_root() {
     let dir = small_project("");
     tool("truncate", &["-s", "0", text(&dir.path().join("base.raw"))]);
     tool("truncate", &["-s", "8M", text(&dir.path().join("base.raw"))]);
-    refused(dir.path(), &[], 3, "looking into the base image: no root file system found: the image holds \
+    refused(
+        dir.path(),
+        &[],
+        3,
+        "looking into the base image: no root file system found: the image holds \
         the disk (no known file system); none is an ext4 labelled cloudimg-rootfs, typed as a root \
-        partition or holding an operating system");
+        partition or holding an operating system",
+    );
 }
 
 #[test]
@@ -96,11 +122,26 @@ fn profiles_with_mistakes() {
     profile(dir.path(), "overlay: [nowhere]\n");
     refused(dir.path(), &[], 3, "p.yml:5:11: the overlay nowhere is not there, or no folder");
     profile(dir.path(), "disk: {size: 10M}\n");
-    refused(dir.path(), &[], 3, "p.yml:5:14: the disk cannot be smaller than the base: 10MiB is less than 64MiB");
+    refused(
+        dir.path(),
+        &[],
+        3,
+        "p.yml:5:14: the disk cannot be smaller than the base: 10MiB is less than 64MiB",
+    );
     profile(dir.path(), "units: {enable: [none.service]}\n");
-    refused(dir.path(), &[], 3, "editing the image: none.service: the image has no such unit to enable");
+    refused(
+        dir.path(),
+        &[],
+        3,
+        "editing the image: none.service: the image has no such unit to enable",
+    );
     profile(dir.path(), "");
-    refused(dir.path(), &["--only", "qcow"], 2, "--only: unknown output `qcow`; did you mean `qcow2`?");
+    refused(
+        dir.path(),
+        &["--only", "qcow"],
+        2,
+        "--only: unknown output `qcow`; did you mean `qcow2`?",
+    );
     refused(dir.path(), &["--var", "a=b"], 2, "--var a: the profile declares no variables");
     let ran = run_in(dir.path(), &["build", "none.yml"]);
     assert_eq!(ran.code, 3);
@@ -117,16 +158,30 @@ fn overlays_with_mistakes() {
     modes("/a: {mode: 9999}\n");
     refused(dir.path(), &[], 3, "files/modes.yml:1:12: `9999` is no mode; write it as 0644");
     modes("a: {mode: 0644}\n");
-    refused(dir.path(), &[], 3, "files/modes.yml:1:1: `a` is no path of the guest; start it with /");
+    refused(
+        dir.path(),
+        &[],
+        3,
+        "files/modes.yml:1:1: `a` is no path of the guest; start it with /",
+    );
     modes("/b: {mode: 0644}\n");
     refused(dir.path(), &[], 3, "editing the image: files/modes.yml: /b is not in the overlay");
     modes("/a: {owner: nobody-here}\n");
-    refused(dir.path(), &[], 3, "editing the image: /a: the image has no user nobody-here; declare it under \
-        users, or give its number");
+    refused(
+        dir.path(),
+        &[],
+        3,
+        "editing the image: /a: the image has no user nobody-here; declare it under \
+        users, or give its number",
+    );
     modes("/a: {template: true}\n");
     fs::write(files.join("a"), "line\n{{ nope }}\n").unwrap();
     let ran = run_in(dir.path(), &["build", "p.yml", "--out", "out"]);
-    assert!(ran.err.contains("files/a: the template fails in line 2: undefined value"), "{}", ran.err);
+    assert!(
+        ran.err.contains("files/a: the template fails in line 2: undefined value"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -149,7 +204,11 @@ fn outputs_that_exist_are_kept() {
     let before = fs::read(dir.path().join("out/SHA256SUMS")).unwrap();
     let ran = run_in(dir.path(), &["build", "p.yml", "--out", "out"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.err.ends_with("error: out/small-1.0.qcow2 exists; give --force to replace it\n"), "{}", ran.err);
+    assert!(
+        ran.err.ends_with("error: out/small-1.0.qcow2 exists; give --force to replace it\n"),
+        "{}",
+        ran.err
+    );
     assert_eq!(fs::read(dir.path().join("out/SHA256SUMS")).unwrap(), before);
     ok_in(dir.path(), &["build", "p.yml", "--out", "out", "--force"]);
 }
@@ -178,14 +237,23 @@ fn a_full_target_disk_leaves_nothing_behind() {
     fs::write(dir.path().join("files/data"), vec![7; 8 << 20]).unwrap();
     let out = dir.path().join("out");
     let _disk = SmallDisk::mount(&out);
-    refused(dir.path(), &[], 5, "out/small-1.0.qcow2 cannot be written: the disk is full; nothing was left behind");
+    refused(
+        dir.path(),
+        &[],
+        5,
+        "out/small-1.0.qcow2 cannot be written: the disk is full; nothing was left behind",
+    );
 }
 
 #[test]
 fn an_interrupt_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let head = format!("name: small\nversion: 1.0\nbase: file:{}\n", text(&base("debian")));
-    fs::write(dir.path().join("p.yml"), head + "outputs: {qcow2: {compression: zstd, level: 19}}\n").unwrap();
+    fs::write(
+        dir.path().join("p.yml"),
+        head + "outputs: {qcow2: {compression: zstd, level: 19}}\n",
+    )
+    .unwrap();
     for signal in ["INT", "TERM", "KILL"] {
         let mut child = bootwright()
             .args(["build", "p.yml", "--out", "out"])

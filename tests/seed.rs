@@ -15,7 +15,10 @@ const ENV: &str = "#cloud-config\ndomain: example.org\npassword: hunter2\n";
 fn a_seed_for_one_site() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("env.yml"), ENV).unwrap();
-    tool("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", text(&dir.path().join("id"))]);
+    tool(
+        "ssh-keygen",
+        &["-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", text(&dir.path().join("id"))],
+    );
     let args = ["seed", "create", "--key", "id.pub", "--hostname", "site-1", "env.yml", "site.iso"];
     let made = ok_in(dir.path(), &args);
     assert_eq!(made.out, "site.iso\n");
@@ -37,7 +40,8 @@ fn what_is_wrong_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |env: &str, args: &[&str], code: i32, message: &str| {
         fs::write(dir.path().join("env.yml"), env).unwrap();
-        let ran = run_in(dir.path(), &[&["seed", "create"], args, &["env.yml", "site.iso"]].concat());
+        let ran =
+            run_in(dir.path(), &[&["seed", "create"], args, &["env.yml", "site.iso"]].concat());
         assert_eq!(ran.code, code, "{}", ran.err);
         assert!(ran.err.contains(message), "{}", ran.err);
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
@@ -53,6 +57,10 @@ fn what_is_wrong_is_named() {
     fs::write(dir.path().join("site.iso"), "kept").unwrap();
     let ran = run_in(dir.path(), &["seed", "create", "env.yml", "site.iso"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.err.ends_with("error: site.iso exists; give --force to replace it\n"), "{}", ran.err);
+    assert!(
+        ran.err.ends_with("error: site.iso exists; give --force to replace it\n"),
+        "{}",
+        ran.err
+    );
     assert_eq!(fs::read(dir.path().join("site.iso")).unwrap(), b"kept");
 }

@@ -63,7 +63,10 @@ fn every_file_says_what_lives_there() {
     for (name, text) in sources() {
         // Fuzz targets start with an attribute that has to come first.
         let first = text.lines().find(|line| !line.starts_with("#!["));
-        assert!(first.is_some_and(|line| line.starts_with("//! ")), "{name} does not start with //!");
+        assert!(
+            first.is_some_and(|line| line.starts_with("//! ")),
+            "{name} does not start with //!"
+        );
     }
 }
 
@@ -78,7 +81,9 @@ fn no_file_is_a_giant() {
 #[test]
 fn unsafe_stays_in_the_binding() {
     for (name, text) in sources().iter().filter(|(name, _)| name != UNSAFE) {
-        let word = |line: &&str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe");
+        let word = |line: &&str| {
+            line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe")
+        };
         if name != "tests/tidy.rs" {
             assert_eq!(code(text).find(word), None, "{name}");
         }
@@ -87,7 +92,8 @@ fn unsafe_stays_in_the_binding() {
 
 #[test]
 fn export_never_writes_to_a_view() {
-    for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("builder/export/src")) {
+    for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("builder/export/src"))
+    {
         assert_eq!(code(text).find(|line| line.contains("WriteView")), None, "{name}");
     }
 }
@@ -95,7 +101,9 @@ fn export_never_writes_to_a_view() {
 #[test]
 fn layouts_do_no_io() {
     for (name, text) in sources().iter().filter(|(name, _)| name.ends_with("/layout.rs")) {
-        let io = |line: &&str| ["std::fs", "std::io", "View", "read_at"].iter().any(|w| line.contains(w));
+        let io = |line: &&str| {
+            ["std::fs", "std::io", "View", "read_at"].iter().any(|w| line.contains(w))
+        };
         assert_eq!(code(text).find(io), None, "{name}");
     }
 }

@@ -107,9 +107,14 @@ pub fn small_base(dir: &Path) -> PathBuf {
     tool(
         "sgdisk",
         &[
-            "-U", "AAAAAAAA-0000-4000-8000-000000000000",
-            "-n1:2048:+48M", "-t1:8300", "-u1:AAAAAAAA-0000-4000-8000-000000000001",
-            "-n15:0:+8M", "-t15:ef00", "-u15:AAAAAAAA-0000-4000-8000-000000000015",
+            "-U",
+            "AAAAAAAA-0000-4000-8000-000000000000",
+            "-n1:2048:+48M",
+            "-t1:8300",
+            "-u1:AAAAAAAA-0000-4000-8000-000000000001",
+            "-n15:0:+8M",
+            "-t15:ef00",
+            "-u15:AAAAAAAA-0000-4000-8000-000000000015",
             text(&disk),
         ],
     );
@@ -133,7 +138,11 @@ fn small_tree(tree: &Path) {
     file("etc/shadow", "root:$6$salt$hash:19000:0:99999:7:::\n", 0o640);
     file("etc/group", "root:x:0:\nsudo:x:27:\n", 0o644);
     file("etc/gshadow", "root:*::\nsudo:*::\n", 0o640);
-    file("etc/fstab", "LABEL=cloudimg-rootfs / ext4 defaults 0 1\nLABEL=UEFI /boot/efi vfat umask=0077 0 1\n", 0o644);
+    file(
+        "etc/fstab",
+        "LABEL=cloudimg-rootfs / ext4 defaults 0 1\nLABEL=UEFI /boot/efi vfat umask=0077 0 1\n",
+        0o644,
+    );
     file("etc/machine-id", "0123456789abcdef0123456789abcdef\n", 0o444);
     file("etc/ssh/ssh_host_ed25519_key", "SECRET-HOST-KEY\n", 0o600);
     file("etc/skel/.profile", "# profile\n", 0o644);
