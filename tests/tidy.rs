@@ -1,5 +1,7 @@
 //! The rules of docs/architecture.md that no compiler keeps.
 
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
