@@ -5,6 +5,8 @@ mod agent;
 mod cli;
 mod cmd;
 mod exit;
+#[cfg(feature = "image")]
+mod formats;
 mod interrupt;
 #[cfg(feature = "image")]
 mod pipeline;
