@@ -49,7 +49,7 @@ fn what_is_wrong_is_named() {
     };
     refused("domain: x\n", &[], 3, "#cloud-config");
     refused("#cloud-config\npassword: [hunter2\n", &[], 3, "env.yml");
-    refused("#cloud-config\na: 1\na: 2\n", &[], 3, "line 3");
+    refused("#cloud-config\na: 1\na: 2\n", &[], 3, "env.yml:3:1: ");
     refused(ENV, &["--hostname", "a_b"], 3, "`a_b` is not a host name");
     refused(ENV, &["--key", "none.pub"], 3, "reading the public key none.pub");
     fs::write(dir.path().join("id"), "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n").unwrap();

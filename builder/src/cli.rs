@@ -7,7 +7,7 @@ mod seed;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
-pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};
+pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
 
 /// Turns a cloud image into an appliance: puts files, users, units and a first-boot agent

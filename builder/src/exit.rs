@@ -119,6 +119,8 @@ fn image(_error: &(dyn std::error::Error + 'static)) -> Option<u8> {
 
 #[cfg(feature = "image")]
 fn image(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    use std::io::ErrorKind;
+
     use bootwright_disk::Error as Disk;
     use bootwright_guest::{Class, Error as Guest};
     use bootwright_rootfs::Error as Rootfs;
@@ -146,6 +148,12 @@ fn image(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     match error.downcast_ref()? {
         Disk::Malformed { .. } | Disk::Unsupported { .. } | Disk::OutOfBounds { .. } => Some(INPUT),
-        Disk::Io { .. } => Some(OTHER),
+        // A path that leads nowhere is the user's, a failing disk is not.
+        Disk::Io { source, .. } => match source.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory => {
+                Some(INPUT)
+            }
+            _ => Some(OTHER),
+        },
     }
 }

@@ -18,7 +18,7 @@ pub enum DiskFormat {
     /// A VMDK of one file.
     Vmdk(Vmdk),
     /// A dynamic VHDX.
-    Vhdx,
+    Vhdx(vhdx::Sectors),
     /// A VHD in the flavour of its hypervisor.
     Vhd {
         /// Whose it is to be.
@@ -62,7 +62,7 @@ impl DiskFormat {
             Self::RawCompressed(Codec::Xz(_)) => "raw.xz",
             Self::Qcow2(_) => "qcow2",
             Self::Vmdk(_) => "vmdk",
-            Self::Vhdx => "vhdx",
+            Self::Vhdx(_) => "vhdx",
             Self::Vhd { .. } => "vhd",
         }
     }
@@ -78,7 +78,7 @@ impl DiskFormat {
             | Self::Vhd { fixed: true, .. } => false,
             Self::Qcow2(_)
             | Self::Vmdk(Vmdk::MonolithicSparse)
-            | Self::Vhdx
+            | Self::Vhdx(_)
             | Self::Vhd { fixed: false, .. } => true,
         }
     }
@@ -103,8 +103,8 @@ impl DiskFormat {
                     }
                 }
             }
-            Self::Vhdx => {
-                let options = vhdx::Options::new(disk.derived("vhdx"));
+            Self::Vhdx(sectors) => {
+                let options = vhdx::Options { sectors, ..vhdx::Options::new(disk.derived("vhdx")) };
                 Box::new(vhdx::Writer::new(disk.size, options)?)
             }
             Self::Vhd { flavour, fixed } => {

@@ -1,23 +1,25 @@
 //! The flow of a build: edit the layer, then write every output from one pass over it.
 
+mod appliance;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bootwright_disk::partition::{self, Kind, types};
-use bootwright_disk::unit::Writer;
 use bootwright_disk::view::{View, Window, WriteView};
-use bootwright_disk::{Sha256, gpt, qcow2, raw};
+use bootwright_disk::{Sha256, gpt};
 use bootwright_export::manifest::{self, Artefact, Esp, Manifest};
-use bootwright_export::pass::{Output, Pass};
-use bootwright_export::sink::{Sink, SinkOptions};
+use bootwright_export::pass::Pass;
 use bootwright_rootfs::steps::{agent, cmdline, generalise, overlay, units, users};
 use bootwright_rootfs::{Edit, Tree};
 
 use crate::interrupt;
-use crate::plan::{Inputs, OutputKind, OutputPart, Plan};
-use crate::profile::{self, Compression};
+use crate::plan::{Inputs, Plan};
+use crate::profile;
 use crate::progress::Progress;
+
+use appliance::Appliance;
 
 /// Where and how the outputs of a build are written.
 #[derive(Debug)]
@@ -115,34 +117,26 @@ fn esp_digest(inputs: &Inputs) -> Result<Option<String>> {
     Ok(Some(Sha256::of_view(&window).context(context)?.to_string()))
 }
 
-/// Writes all outputs in one pass.
+/// Writes all outputs in one pass, and the descriptors beside them.
 fn write(plan: &Plan, inputs: &Inputs, target: &Target<'_>) -> Result<Vec<Artefact>> {
     let disk: &dyn View = &inputs.disk;
-    let outputs = plan.outputs.iter().map(|part| output(part, disk.size(), target));
+    let appliance = Appliance::new(plan, disk.size());
+    let outputs = plan.outputs.iter().map(|part| appliance.output(part, target));
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
+    let descriptors = plan.descriptors.iter().map(|part| appliance.descriptor(part, target));
+    let descriptors = descriptors.collect::<Result<Vec<_>>>()?;
     let bar = target.progress.bytes("writing the outputs", disk.size());
     let pass =
         Pass { disk, jobs: target.jobs, progress: &|done| bar.at(done), cancel: interrupt::flag() };
     let finished = pass.run(outputs)?;
-    let pairs = finished.iter().zip(&plan.outputs);
-    Ok(pairs.map(|(file, part)| Artefact::new(file, part.kind.name())).collect())
-}
-
-/// Starts one output.
-fn output(part: &OutputPart, disk_size: u64, target: &Target<'_>) -> Result<Output> {
-    let (writer, patched): (Box<dyn Writer>, bool) = match part.kind {
-        OutputKind::Raw => (Box::new(raw::Writer), false),
-        OutputKind::Qcow2 { compression, level } => {
-            let level = level.unwrap_or_default();
-            let compression = match compression {
-                Compression::None => qcow2::Compression::None,
-                Compression::Zlib => qcow2::Compression::Zlib(level),
-                Compression::Zstd => qcow2::Compression::Zstd(level.cast_signed()),
-            };
-            (Box::new(qcow2::Writer::new(disk_size, compression)), true)
-        }
-    };
-    let options = SinkOptions { replace: target.replace, patched, ..SinkOptions::default() };
-    let sink = Sink::create(&target.folder.join(&part.file), options)?;
-    Ok(Output { writer, sink })
+    let named = plan.outputs.iter().map(|part| (&part.file, part.kind.name()));
+    let mut artefacts: Vec<Artefact> = finished
+        .iter()
+        .zip(named)
+        .map(|(file, (name, kind))| Artefact::new(file, name, kind))
+        .collect();
+    for (complete, part) in descriptors.into_iter().zip(&plan.descriptors) {
+        artefacts.push(Artefact::new(&complete.publish()?, &part.file, part.kind.name()));
+    }
+    Ok(artefacts)
 }

@@ -3,14 +3,17 @@
 //! It is data. `bootwright plan` prints it, the manifest embeds it, and it holds nothing of
 //! the machine or the time of the build.
 
+mod outputs;
 mod overlay;
 mod resolve;
 
 use bootwright_rootfs::steps::overlay::Overlay;
 use serde::Serialize;
+use uuid::Uuid;
 
-use crate::profile::{Compression, Machine, Size, Units, User, Vars};
+use crate::profile::{Machine, Size, Units, User, Vars};
 
+pub use outputs::{DescriptorKind, DescriptorPart, OutputKind, OutputPart};
 pub use resolve::{Options, resolve};
 
 /// Version of the plan's shape; raised when a key changes its meaning.
@@ -25,6 +28,9 @@ pub struct Plan {
     pub version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// From this every identifier in the outputs derives; derives itself from all of the
+    /// plan but the outputs.
+    pub id: Uuid,
     pub timestamp: i64,
     pub arch: &'static str,
     pub base: BasePart,
@@ -38,6 +44,15 @@ pub struct Plan {
     pub kernel_cmdline: Vec<String>,
     pub machine: Machine,
     pub outputs: Vec<OutputPart>,
+    /// Small files with which hypervisors take the outputs.
+    pub descriptors: Vec<DescriptorPart>,
+}
+
+impl Plan {
+    /// The first part of the outputs' names.
+    pub fn stem(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
 }
 
 /// The base image.
@@ -77,38 +92,6 @@ pub struct AgentPart {
     pub sha256: String,
     /// Digest of its configuration.
     pub config_sha256: String,
-}
-
-/// An artefact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OutputPart {
-    pub file: String,
-    #[serde(flatten)]
-    pub kind: OutputKind,
-}
-
-/// The kinds of artefacts with what is chosen for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(tag = "format", rename_all = "lowercase")]
-pub enum OutputKind {
-    /// A qcow2 image.
-    Qcow2 {
-        compression: Compression,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        level: Option<u32>,
-    },
-    /// A raw image.
-    Raw,
-}
-
-impl OutputKind {
-    /// The format's name, which is also the file's extension.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Qcow2 { .. } => "qcow2",
-            Self::Raw => "raw",
-        }
-    }
 }
 
 /// What a plan is carried out with, on this machine.

@@ -1,6 +1,7 @@
 //! Profiles: what an appliance is, as data.
 
 mod merge;
+pub mod outputs;
 mod schema;
 mod size;
 mod vars;
@@ -17,8 +18,7 @@ use bootwright_seed::yaml::{self, YamlError};
 use crate::exit::Unreadable;
 
 pub use schema::{
-    AgentSpec, BaseFormat, BaseSpec, Compression, Machine, Outputs, OverlayRule, Profile, Units,
-    User,
+    AgentSpec, BaseFormat, BaseSpec, Firmware, Machine, OverlayRule, Profile, Units, User,
 };
 pub use size::Size;
 pub use vars::Vars;

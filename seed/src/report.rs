@@ -32,6 +32,10 @@ pub enum State {
 }
 
 impl State {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::Standby, Self::Unconfigured, Self::Failed, Self::WaitingForRestore];
+
     /// The state's name as it stands in reports and on the console.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -76,6 +80,51 @@ pub struct Report {
     pub elapsed_ms: u64,
 }
 
+impl Report {
+    /// The report as far as the line tells that the agent writes to the console; nothing if
+    /// `line` holds none. Not told there: the agent's version, the path of the env, and what
+    /// was tried.
+    #[must_use]
+    pub fn from_console(line: &str) -> Option<Self> {
+        let (_, summary) = line.split_once(CONSOLE_PREFIX)?;
+        let (words, error) = match summary.split_once(" error=") {
+            Some((words, error)) => (words, Some(error.trim_end().to_owned())),
+            None => (summary, None),
+        };
+        let value = |key: &str| {
+            let mut pairs = words.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+            pairs.find(|(found, _)| *found == key).map(|(_, value)| value.to_owned())
+        };
+        let state = value("state")?;
+        let state = State::ALL.into_iter().find(|known| known.name() == state)?;
+        let source = value("source").zip(value("device")).map(|(kind, device)| Source {
+            kind,
+            device,
+            filesystem: String::new(),
+            file: String::new(),
+        });
+        let profile = value("profile").and_then(|profile| {
+            let (name, version) = profile.split_once('/')?;
+            Some(Profile { name: name.to_owned(), version: version.to_owned() })
+        });
+        let instance_id = value("instance-id");
+        let (agent, env, tried, elapsed_ms) = (String::new(), None, Vec::new(), 0);
+        let schema = SCHEMA;
+        Some(Self {
+            schema,
+            state,
+            agent,
+            profile,
+            source,
+            instance_id,
+            env,
+            tried,
+            error,
+            elapsed_ms,
+        })
+    }
+}
+
 /// Identity of the appliance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
@@ -105,4 +154,32 @@ pub struct Tried {
     pub place: String,
     /// What it turned out to be, or why it was refused.
     pub outcome: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_line_is_a_report() {
+        let line = "[ 9.1] bootwright-agent: state=active source=cidata device=/dev/sr0 \
+                    instance-id=iid-1 profile=ecs/2.4.0";
+        let report = Report::from_console(line).unwrap();
+        assert_eq!(report.state, State::Active);
+        assert_eq!(report.source.unwrap().device, "/dev/sr0");
+        assert_eq!(report.instance_id.unwrap(), "iid-1");
+        assert_eq!(report.profile.unwrap().version, "2.4.0");
+        assert_eq!(report.error, None);
+        let failed = "bootwright-agent: state=failed error=bad state=active file\r";
+        let report = Report::from_console(failed).unwrap();
+        assert_eq!(report.state, State::Failed);
+        assert_eq!(report.error.unwrap(), "bad state=active file");
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        for line in ["", "bootwright-agent:", "bootwright-agent: state=new", "state=active"] {
+            assert_eq!(Report::from_console(line), None, "{line}");
+        }
+    }
 }

@@ -61,6 +61,32 @@ pub fn root_tool(program: &str, args: &[&str]) -> String {
     }
 }
 
+/// A Python that has the readers of other people which judge our outputs: a virtual
+/// environment below `target`, made once from the package index that this machine's pip is
+/// set up for.
+pub fn judges() -> PathBuf {
+    const PACKAGES: [&str; 5] = [
+        "dissect.archive==1.8",
+        "dissect.hypervisor==3.21",
+        "tree-sitter==0.26.1",
+        "tree-sitter-powershell==0.26.4",
+        "xxhash==4.1.0",
+    ];
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("judges-1");
+    fs::create_dir_all(&folder).unwrap();
+    // Other test programs may be at the same.
+    let lock = fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (venv, ready) = (folder.join("venv"), folder.join("ready"));
+    let python = venv.join("bin/python");
+    if !ready.exists() {
+        tool("python3", &["-m", "venv", "--clear", text(&venv)]);
+        tool(text(&python), &[&["-m", "pip", "install", "--quiet"], &PACKAGES[..]].concat());
+        fs::write(&ready, "").unwrap();
+    }
+    python
+}
+
 /// The path of a test base, which `ci/base` makes if it is not in the cache.
 pub fn base(name: &str) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci/base");

@@ -42,7 +42,7 @@ pub struct Esp {
 /// One artefact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artefact {
-    /// Its file name.
+    /// Its path in the folder of the manifest.
     pub file: String,
     /// Its format.
     pub format: String,
@@ -53,11 +53,11 @@ pub struct Artefact {
 }
 
 impl Artefact {
-    /// Describes a finished file.
+    /// Describes a finished file, which is called `file` seen from the manifest's folder.
     #[must_use]
-    pub fn new(finished: &Finished, format: &str) -> Self {
+    pub fn new(finished: &Finished, file: &str, format: &str) -> Self {
         Self {
-            file: finished.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            file: file.to_owned(),
             format: format.to_owned(),
             size: finished.size,
             sha256: finished.sha256.to_string(),
@@ -105,7 +105,7 @@ mod tests {
         let outputs = ["b.raw", "a.qcow2"].map(|name| {
             let path = dir.path().join(name);
             let made = write_file(&path, name.as_bytes(), SinkOptions::default()).unwrap();
-            Artefact::new(&made, "raw")
+            Artefact::new(&made, name, "raw")
         });
         let manifest =
             Manifest { schema: SCHEMA, plan: &"plan", esp: None, outputs: outputs.into() };

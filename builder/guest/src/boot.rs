@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bootwright_seed::report::Report;
 
 use crate::accel::Accelerator;
-use crate::console::{Console, Log};
+use crate::console::{Console, Log, ReportChannel};
 use crate::event::Event;
 use crate::firmware::Flash;
 use crate::guest::{Guest, Socket};
@@ -74,7 +74,11 @@ pub fn boot(
     let guest = Guest::attach(process, &control, &report, scratch, cancel)?;
     events(Event::Started);
 
-    let mut session = Session::new(guest, Console::new(log), cancel, events);
+    let channel = match request.hypervisor.has_virtio() {
+        true => ReportChannel::Port,
+        false => ReportChannel::Console,
+    };
+    let mut session = Session::new(guest, Console::new(log, channel), cancel, events);
     let report = session.wait_for_report(request.timeout)?;
     let elapsed = started.elapsed();
     session.tell(Event::Reported(&report));

@@ -12,6 +12,7 @@ use bootwright_seed::report::VIRTIO_PORT;
 
 use crate::accel::Accelerator;
 use crate::firmware::Flash;
+use crate::hardware::Hypervisor;
 use crate::request::{Arch, BootRequest};
 
 /// Everything the argument list depends on. Paths are absolute.
@@ -29,16 +30,19 @@ pub(crate) struct Machine<'a> {
 impl Machine<'_> {
     /// The arguments, the program's name not among them.
     pub fn arguments(&self) -> Vec<OsString> {
-        let mut list = processor(self.request.arch, self.accelerator);
+        let hypervisor = self.request.hypervisor;
+        let mut list = processor(self.request.arch, hypervisor, self.accelerator);
         list.option("-smp", self.request.cpus.to_string());
         list.option("-m", self.request.memory_mib.to_string());
         list.option("-rtc", "base=utc");
         list.option("-boot", "strict=on");
         self.firmware(&mut list);
         self.disks(&mut list);
-        network(&mut list);
-        list.option("-object", "rng-builtin,id=rng");
-        list.option("-device", "virtio-rng-pci,rng=rng");
+        network(&mut list, hypervisor);
+        if hypervisor.has_virtio() {
+            list.option("-object", "rng-builtin,id=rng");
+            list.option("-device", "virtio-rng-pci,rng=rng");
+        }
         self.channels(&mut list);
         list.0
     }
@@ -56,19 +60,22 @@ impl Machine<'_> {
         list.option("-machine", "pflash0=flash-code,pflash1=flash-variables");
     }
 
-    /// The image behind a throw-away layer, and the seed in a CD-ROM drive on the AHCI
-    /// controller that the machine type has, as real hypervisors show it.
+    /// The image behind a throw-away layer, and the seed in a CD-ROM drive on the controller
+    /// that the machine type has, as real hypervisors show it.
     fn disks(&self, list: &mut Arguments) {
         // -drive and not -blockdev: only the former makes the layer (snapshot=on) by itself.
         let disk = Value::new("if=none,id=disk,snapshot=on,format=")
             .text(self.request.format.driver())
             .file(&self.request.image);
         list.option("-drive", disk);
-        list.option("-device", "virtio-blk-pci,drive=disk,bootindex=0");
+        for device in self.request.hypervisor.disk_devices(self.request.firmware) {
+            list.option("-device", *device);
+        }
         if let Some(seed) = &self.request.seed {
             let medium = Value::new("node-name=seed,driver=raw,read-only=on").file(seed);
             list.option("-blockdev", medium);
-            list.option("-device", "ide-cd,drive=seed,bus=ide.0");
+            let bus = self.request.hypervisor.cd_bus();
+            list.option("-device", format!("ide-cd,drive=seed,bus={bus}"));
         }
     }
 
@@ -77,8 +84,10 @@ impl Machine<'_> {
         list.option("-chardev", "stdio,id=console,signal=off");
         list.option("-serial", "chardev:console");
         list.option("-chardev", Value::new("socket,id=report").path("path", &self.report));
-        list.option("-device", "virtio-serial-pci");
-        list.option("-device", format!("virtserialport,chardev=report,name={VIRTIO_PORT}"));
+        if self.request.hypervisor.has_virtio() {
+            list.option("-device", "virtio-serial-pci");
+            list.option("-device", format!("virtserialport,chardev=report,name={VIRTIO_PORT}"));
+        }
         list.option("-chardev", Value::new("socket,id=control").path("path", &self.control));
         list.option("-mon", "chardev=control,mode=control");
     }
@@ -86,20 +95,20 @@ impl Machine<'_> {
 
 /// The part of the machine that decides whether an accelerator works with it: the probe
 /// starts its guest with just these.
-pub(crate) fn processor(arch: Arch, accelerator: Accelerator) -> Arguments {
+pub(crate) fn processor(arch: Arch, hypervisor: Hypervisor, accelerator: Accelerator) -> Arguments {
     let mut list = Arguments::default();
     list.flag("-nodefaults");
     list.flag("-no-user-config");
     list.option("-display", "none");
     // graphics=off sends the BIOS's screen to the serial port, GRUB's too; vmport is a
     // VMware interface that an ordinary QEMU guest does not see.
-    let kind = arch.machine_type();
+    let kind = hypervisor.machine_type(arch);
     list.option("-machine", format!("{kind},graphics=off,vmport=off"));
     let (accel, cpu) = match accelerator {
-        Accelerator::Kvm => ("kvm", "host"),
+        Accelerator::Kvm => ("kvm", format!("host{}", hypervisor.enlightenments())),
         // One thread per processor is the default wherever it is safe. Page tables of five
         // levels (la57) cost a tenth of the speed and buy nothing.
-        Accelerator::Tcg => ("tcg", "max,la57=off"),
+        Accelerator::Tcg => ("tcg", "max,la57=off".to_owned()),
     };
     list.option("-accel", accel);
     list.option("-cpu", cpu);
@@ -108,9 +117,10 @@ pub(crate) fn processor(arch: Arch, accelerator: Accelerator) -> Arguments {
 
 /// A network that leads nowhere: DHCP answers at once, so no service waits for it, and
 /// nothing in the guest reaches the host or the world. No PXE ROM.
-fn network(list: &mut Arguments) {
+fn network(list: &mut Arguments, hypervisor: Hypervisor) {
     list.option("-netdev", "user,id=net,restrict=on");
-    list.option("-device", "virtio-net-pci,netdev=net,romfile=");
+    let card = hypervisor.network_card();
+    list.option("-device", format!("{card},netdev=net,romfile="));
 }
 
 /// An argument list being written.
@@ -176,6 +186,7 @@ mod tests {
     use super::{Machine, Value};
     use crate::accel::Accelerator;
     use crate::firmware::Flash;
+    use crate::hardware::{Controller, Hypervisor};
     use crate::request::{BootRequest, DiskFormat};
 
     /// The argument list as text, an option and its value on a line.
@@ -225,6 +236,31 @@ mod tests {
             report: PathBuf::from("/run/g,1/report"),
         };
         assert_eq!(listed(&machine), include_str!("../tests/guest/golden/uefi-kvm.txt").trim());
+    }
+
+    #[test]
+    fn other_hypervisors_have_no_virtio() {
+        for (hypervisor, name) in [
+            (Hypervisor::Vmware(Controller::PvScsi), "vmware"),
+            (Hypervisor::Vmware(Controller::LsiLogic), "vmware-lsi"),
+            (Hypervisor::HyperV, "hyper-v"),
+            (Hypervisor::Xen, "xen"),
+        ] {
+            let mut request = BootRequest::new("/images/a.vmdk", DiskFormat::Vmdk);
+            request.seed = Some("/seeds/x.iso".into());
+            request.hypervisor = hypervisor;
+            let machine = Machine {
+                request: &request,
+                accelerator: Accelerator::Kvm,
+                flash: None,
+                control: PathBuf::from("/run/g/control"),
+                report: PathBuf::from("/run/g/report"),
+            };
+            let listed = listed(&machine);
+            assert!(!listed.contains("virt"), "{listed}");
+            let golden = format!("{}/tests/guest/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+            assert_eq!(listed, std::fs::read_to_string(golden).unwrap().trim(), "{name}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::hardware::Hypervisor;
 use crate::{Error, Result};
 
 /// An image to boot and the machine to boot it in.
@@ -25,6 +26,8 @@ pub struct BootRequest {
     pub seed: Option<PathBuf>,
     /// Firmware that starts the guest.
     pub firmware: Firmware,
+    /// Whose devices the guest sees.
+    pub hypervisor: Hypervisor,
     /// Memory of the guest in MiB, 64 or more.
     pub memory_mib: u32,
     /// Processors of the guest, 1 to 255.
@@ -38,7 +41,7 @@ pub struct BootRequest {
 }
 
 impl BootRequest {
-    /// A request with the usual machine: amd64, BIOS, 2 GiB, 2 processors, no seed, five
+    /// A request with the usual machine: amd64, BIOS, virtio devices, 2 GiB, 2 processors, no seed, five
     /// minutes for the report and one for the power-off.
     #[must_use]
     pub fn new(image: impl Into<PathBuf>, format: DiskFormat) -> Self {
@@ -48,6 +51,7 @@ impl BootRequest {
             format,
             seed: None,
             firmware: Firmware::Bios,
+            hypervisor: Hypervisor::Kvm,
             memory_mib: 2048,
             cpus: 2,
             timeout: Duration::from_secs(300),
@@ -112,6 +116,13 @@ impl Arch {
     pub(crate) fn machine_type(self) -> &'static str {
         match self {
             Self::Amd64 => "q35",
+        }
+    }
+
+    /// QEMU's machine type of a generation before, with IDE and without PCI Express.
+    pub(crate) fn old_machine_type(self) -> &'static str {
+        match self {
+            Self::Amd64 => "pc",
         }
     }
 

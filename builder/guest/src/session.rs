@@ -78,6 +78,9 @@ impl<'a> Session<'a> {
                 Step::Report(line) => return port::parse(&line),
                 Step::Ended => return Err(self.why_ended()?),
             }
+            if let Some(report) = self.console.take_report() {
+                return Ok(report);
+            }
             if let Some(error) = self.console.verdict() {
                 return Err(error);
             }

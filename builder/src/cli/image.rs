@@ -61,13 +61,18 @@ pub struct Plan {
 
 /// Boot an image in QEMU and wait for its agent's report.
 ///
-/// The image is not changed. The accelerator is KVM if a small guest proves that it works
+/// The image, of any format that `build` writes as a disk, is not changed. Machines other
+/// than kvm have no virtio port for the report; there the agent's line on the serial
+/// console counts, so the image needs a kernel that logs to it (console=ttyS0).
+///
+/// The accelerator is KVM if a small guest proves that it works
 /// here, else QEMU's own emulation. The exit code is 0 if the agent reports `active` (or
 /// `unconfigured`, where no seed was given), and 6 otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bootwright boot out/base-1.0.qcow2 --seed site.iso --firmware uefi")]
+  bootwright boot out/base-1.0.qcow2 --seed site.iso --firmware uefi
+  bootwright boot out/base-1.0.vmdk --machine vmware")]
 pub struct Boot {
     /// The disk image; its format is told by its first bytes.
     pub image: PathBuf,
@@ -77,6 +82,11 @@ pub struct Boot {
     /// Firmware of the machine.
     #[arg(long, value_enum, default_value_t = Firmware::Bios)]
     pub firmware: Firmware,
+    /// Whose devices the machine has: kvm (virtio), vmware (pvscsi, vmxnet3),
+    /// vmware-lsi (LSI Logic, e1000e), hyperv (generation 1: IDE, DEC tulip), xen
+    /// (HVM without PV drivers: IDE, rtl8139).
+    #[arg(long, value_enum, default_value_t = Machine::Kvm)]
+    pub machine: Machine,
     /// Give up after this many seconds without a report.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u64,
@@ -104,4 +114,16 @@ pub enum Firmware {
     Bios,
     /// UEFI (OVMF).
     Uefi,
+}
+
+/// Whose devices a machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the option's help explains them together")]
+pub enum Machine {
+    Kvm,
+    Vmware,
+    VmwareLsi,
+    #[value(name = "hyperv", alias = "hyper-v")]
+    HyperV,
+    Xen,
 }

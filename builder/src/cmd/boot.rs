@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bootwright_disk::Format;
-use bootwright_guest::{BootOutcome, BootRequest, DiskFormat, Event, Firmware, Host};
-use bootwright_seed::report::{Report, State};
+use bootwright_guest::{
+    BootOutcome, BootRequest, Controller, DiskFormat, Event, Firmware, Host, Hypervisor,
+};
+use bootwright_seed::report::{Report, Source, State};
 
-use crate::cli::{Boot, Firmware as FirmwareArg};
+use crate::cli::{Boot, Firmware as FirmwareArg, Machine as MachineArg};
 use crate::exit::GuestState;
 use crate::progress::Progress;
 use crate::{interrupt, report};
@@ -24,6 +26,13 @@ pub fn boot(arguments: &Boot, progress: Progress) -> Result<()> {
     request.firmware = match arguments.firmware {
         FirmwareArg::Bios => Firmware::Bios,
         FirmwareArg::Uefi => Firmware::Uefi,
+    };
+    request.hypervisor = match arguments.machine {
+        MachineArg::Kvm => Hypervisor::Kvm,
+        MachineArg::Vmware => Hypervisor::Vmware(Controller::PvScsi),
+        MachineArg::VmwareLsi => Hypervisor::Vmware(Controller::LsiLogic),
+        MachineArg::HyperV => Hypervisor::HyperV,
+        MachineArg::Xen => Hypervisor::Xen,
     };
     request.memory_mib = arguments.memory;
     request.cpus = arguments.cpus;
@@ -85,18 +94,26 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let profile = report.profile.as_ref();
     add("profile", profile.map(|profile| format!("{} {}", profile.name, profile.version)));
     let source = report.source.as_ref();
-    add(
-        "source",
-        source.map(|s| format!("{} on {} ({}), {}", s.kind, s.device, s.filesystem, s.file)),
-    );
+    add("source", source.map(source_line));
     add("instance-id", report.instance_id.clone());
     add("env", report.env.clone());
     add("error", report.error.clone());
     for tried in &report.tried {
         lines.push(("tried", format!("{}: {}", tried.place, tried.outcome)));
     }
-    lines.push(("agent", format!("{}, {} ms", report.agent, report.elapsed_ms)));
+    if !report.agent.is_empty() {
+        lines.push(("agent", format!("{}, {} ms", report.agent, report.elapsed_ms)));
+    }
     lines
+}
+
+/// Where the env came from; a report by the console does not tell all of it.
+fn source_line(source: &Source) -> String {
+    let Source { kind, device, filesystem, file } = source;
+    match filesystem.is_empty() {
+        true => format!("{kind} on {device}"),
+        false => format!("{kind} on {device} ({filesystem}), {file}"),
+    }
 }
 
 /// What a guest says, without characters that could drive a terminal.

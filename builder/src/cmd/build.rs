@@ -74,8 +74,9 @@ fn vars(given: &[String]) -> Result<BTreeMap<String, String>> {
 
 /// Fails before any work is done rather than after all of it.
 fn refuse_existing(plan: &Plan, folder: &Path) -> Result<()> {
-    let outputs = plan.outputs.iter().map(|part| folder.join(&part.file));
-    let mut paths = outputs.chain(manifest::paths(folder));
+    let outputs = plan.outputs.iter().map(|part| &part.file);
+    let files = outputs.chain(plan.descriptors.iter().map(|part| &part.file));
+    let mut paths = files.map(|file| folder.join(file)).chain(manifest::paths(folder));
     match paths.find(|path| path.symlink_metadata().is_ok()) {
         Some(path) => Err(bootwright_export::Error::Exists { path }.into()),
         None => Ok(()),

@@ -8,15 +8,14 @@ use bootwright_disk::view::{Cow, CowOptions, Grown, View, WriteView};
 use bootwright_disk::{Format, Sha256};
 use bootwright_rootfs::steps::agent::Arch;
 use bootwright_rootfs::{Contents, Tree};
-use bootwright_seed::yaml::decode::{DecodeError, Located, unknown};
+use bootwright_seed::yaml::decode::{DecodeError, Located};
 use bootwright_source::{Location, fetch};
+use uuid::Uuid;
 
-use super::{AgentPart, BasePart, DiskPart, Inputs, OutputKind, OutputPart, Plan, SCHEMA, overlay};
+use super::{AgentPart, BasePart, DiskPart, Inputs, Plan, SCHEMA, outputs, overlay};
 use crate::agent;
 use crate::exit::{Unreadable, Usage};
-use crate::profile::{
-    self, AgentSpec, BaseFormat, BaseSpec, Compression, Loaded, Outputs, Profile, Size,
-};
+use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, Size};
 use crate::progress::Progress;
 
 /// The disk of a build: the base, grown, under the layer for edits.
@@ -51,12 +50,13 @@ pub fn resolve(
     let agent = agent_of(&profile, options.agent)?;
     let name = &profile.name.value;
     let version = &profile.version.value;
-    let plan = Plan {
+    let mut plan = Plan {
         schema: SCHEMA,
         tool: format!("bootwright {}", env!("CARGO_PKG_VERSION")),
         name: name.clone(),
         version: version.clone(),
         description: profile.description,
+        id: Uuid::nil(),
         timestamp: timestamp(profile.timestamp, written)?,
         arch: arch.name(),
         base,
@@ -72,10 +72,21 @@ pub fn resolve(
         units: profile.units,
         kernel_cmdline: profile.kernel_cmdline,
         machine: profile.machine,
-        outputs: outputs(&profile.outputs, &format!("{name}-{version}"), options.only)?,
+        outputs: Vec::new(),
+        descriptors: Vec::new(),
     };
+    plan.id = identity(&plan)?;
+    (plan.outputs, plan.descriptors) =
+        outputs::resolve(&profile.outputs, &plan.stem(), options.only)?;
     let vars = vars.with(&[("name", &plan.name), ("version", &plan.version)]);
     Ok((plan, Inputs { disk, overlays, agent, vars }))
+}
+
+/// The identity of what a plan makes (UUIDv5, RFC 9562), of a plan without outputs.
+fn identity(plan: &Plan) -> Result<Uuid> {
+    /// Makes the ids of this tool differ from all others that derive from the same bytes.
+    const NAMESPACE: Uuid = Uuid::from_u128(0x6a5f_0c1e_2b1d_5f6c_9d43_b007_0001_0001);
+    Ok(Uuid::new_v5(&NAMESPACE, &serde_json::to_vec(plan)?))
 }
 
 /// Proves and opens the base.
@@ -188,30 +199,4 @@ fn agent_of(profile: &Profile, given: Option<&Path>) -> Result<Option<(Vec<u8>, 
     let (name, version) = (&profile.name.value, &profile.version.value);
     text += &format!("profile: {{name: \"{name}\", version: \"{version}\"}}\n");
     Ok(Some((agent::binary(given)?, text)))
-}
-
-/// The wanted outputs, in a fixed order.
-fn outputs(spec: &Outputs, stem: &str, only: &[String]) -> Result<Vec<OutputPart>> {
-    let qcow2 = spec.qcow2.as_ref().map(|qcow2| OutputKind::Qcow2 {
-        compression: qcow2.compression,
-        level: match qcow2.compression {
-            Compression::None => None,
-            Compression::Zlib => Some(qcow2.level.unwrap_or(6)),
-            Compression::Zstd => Some(qcow2.level.unwrap_or(3)),
-        },
-    });
-    let raw = spec.raw.as_ref().map(|_| OutputKind::Raw);
-    let wanted: Vec<OutputKind> = [qcow2, raw].into_iter().flatten().collect();
-    let names: Vec<&str> = wanted.iter().map(|kind| kind.name()).collect();
-    if names.is_empty() {
-        return Err(
-            Usage("the profile asks for no outputs; name one under `outputs:`".into()).into()
-        );
-    }
-    if let Some(name) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(Usage(format!("--only: {}", unknown("output", name, &names))).into());
-    }
-    let is_wanted = |kind: &OutputKind| only.is_empty() || only.iter().any(|n| n == kind.name());
-    let parts = wanted.into_iter().filter(is_wanted);
-    Ok(parts.map(|kind| OutputPart { file: format!("{stem}.{}", kind.name()), kind }).collect())
 }

@@ -8,6 +8,7 @@ use bootwright_seed::yaml::decode::{DecodeError, Located, unknown};
 use serde::de::{self, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::outputs::Outputs;
 use super::size::Size;
 
 /// A profile.
@@ -284,12 +285,17 @@ impl<'de> Deserialize<'de> for Generalise {
 pub struct Machine {
     pub cpus: u32,
     pub memory: Size,
+    /// What it can be started with; descriptors take the first.
     pub firmware: Vec<Firmware>,
+    /// Name of a seed's ISO file beside the disk, which descriptors attach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 impl Default for Machine {
     fn default() -> Self {
-        Self { cpus: 2, memory: Size(2 << 30), firmware: vec![Firmware::Bios, Firmware::Uefi] }
+        let firmware = vec![Firmware::Bios, Firmware::Uefi];
+        Self { cpus: 2, memory: Size(2 << 30), firmware, seed: None }
     }
 }
 
@@ -300,49 +306,6 @@ pub enum Firmware {
     Bios,
     Uefi,
 }
-
-/// The artefacts.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Outputs {
-    #[serde(default, deserialize_with = "wanted")]
-    pub qcow2: Option<Qcow2Output>,
-    #[serde(default, deserialize_with = "wanted")]
-    pub raw: Option<RawOutput>,
-}
-
-/// An output whose key is there is wanted, whatever is said of it.
-fn wanted<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// A qcow2 image.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Qcow2Output {
-    pub compression: Compression,
-    pub level: Option<u32>,
-}
-
-impl Default for Qcow2Output {
-    fn default() -> Self {
-        Self { compression: Compression::Zlib, level: None }
-    }
-}
-
-/// How clusters of a qcow2 are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    None,
-    Zlib,
-    Zstd,
-}
-
-/// A raw image.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawOutput {}
 
 /// A rule of an overlay's `modes.yml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::{Generalise, Qcow2Output};
+use super::outputs::{Compression, Qcow2Output};
+use super::schema::Generalise;
 use super::*;
 
 fn write(dir: &Path, name: &str, text: &str) -> PathBuf {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Accelerator, sector};
 use crate::console::Transcript;
 use crate::guest::{Signal, follow};
+use crate::hardware::Hypervisor;
 use crate::host::Host;
 use crate::machine::{Value, processor};
 use crate::process::Process;
@@ -51,7 +52,7 @@ pub fn probe(
     let scratch = Scratch::new()?;
     let disk = scratch.write("probe", |file| file.write_all(&sector::disk()))?;
 
-    let mut list = processor(arch, accelerator);
+    let mut list = processor(arch, Hypervisor::Kvm, accelerator);
     list.option("-m", "64");
     list.flag("-no-reboot");
     list.option("-blockdev", Value::new("node-name=probe,driver=raw,read-only=on").file(&disk));

@@ -14,7 +14,7 @@ pub(crate) use transcript::Transcript;
 use crate::event::Event;
 use crate::symptom::{self, Symptom};
 use crate::{Error, Result};
-use bootwright_seed::report::{CONSOLE_PREFIX, VIRTIO_PORT};
+use bootwright_seed::report::{CONSOLE_PREFIX, Report, VIRTIO_PORT};
 
 /// How long the guest may go on after a symptom: the rest of a panic's trace is worth having.
 const SYMPTOM_GRACE: Duration = Duration::from_secs(3);
@@ -25,10 +25,21 @@ const PORT_GRACE: Duration = Duration::from_secs(15);
 /// Console lines that an error shows.
 const TAIL_LINES: usize = 30;
 
+/// Where the agent's report comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportChannel {
+    /// The virtio-serial port.
+    Port,
+    /// The agent's line on the console: the machine has no virtio devices.
+    Console,
+}
+
 /// Everything that is done with the console's bytes.
 pub(crate) struct Console {
     transcript: Transcript,
     log: Option<Log>,
+    channel: ReportChannel,
+    report: Option<Report>,
     suspicion: Option<Suspicion>,
 }
 
@@ -45,8 +56,14 @@ enum Cause {
 
 impl Console {
     /// A console that has shown nothing yet.
-    pub fn new(log: Option<Log>) -> Self {
-        Self { transcript: Transcript::new(TAIL_LINES), log, suspicion: None }
+    pub fn new(log: Option<Log>, channel: ReportChannel) -> Self {
+        let transcript = Transcript::new(TAIL_LINES);
+        Self { transcript, log, channel, report: None, suspicion: None }
+    }
+
+    /// The report, if it came by the console.
+    pub fn take_report(&mut self) -> Option<Report> {
+        self.report.take()
     }
 
     /// Takes the next bytes: logs them, tells of them, looks for symptoms in them.
@@ -57,6 +74,9 @@ impl Console {
         events(Event::ConsoleBytes(bytes));
         for line in self.transcript.feed(bytes) {
             events(Event::ConsoleLine(&line));
+            if self.channel == ReportChannel::Console && self.report.is_none() {
+                self.report = Report::from_console(&line);
+            }
             self.suspect(&line);
         }
         // Prompts have no end of line.
@@ -70,7 +90,7 @@ impl Console {
         }
         let (grace, cause) = if let Some(symptom) = symptom::find(line) {
             (SYMPTOM_GRACE, Cause::Symptom(symptom))
-        } else if line.contains(CONSOLE_PREFIX) {
+        } else if self.channel == ReportChannel::Port && line.contains(CONSOLE_PREFIX) {
             (PORT_GRACE, Cause::AgentLine(line.to_owned()))
         } else {
             return;
@@ -104,13 +124,13 @@ impl Console {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Console};
+    use super::{Cause, Console, ReportChannel};
     use crate::event::Event;
 
     #[test]
     fn bytes_and_lines_are_told() {
         let mut told = Vec::new();
-        let mut console = Console::new(None);
+        let mut console = Console::new(None, ReportChannel::Port);
         console
             .feed(b"\x1b[32mone\x1b[0m\r\n\r\ntwo", &mut |event| {
                 if let Event::ConsoleLine(line) = event {
@@ -124,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_prompt_is_a_symptom_before_its_line_ends() {
-        let mut console = Console::new(None);
+        let mut console = Console::new(None, ReportChannel::Port);
         console.feed(b"error: no such partition.\r\ngrub rescue> ", &mut |_| {}).unwrap();
         assert!(matches!(
             console.suspicion.as_ref().map(|found| &found.cause),
@@ -135,11 +155,19 @@ mod tests {
 
     #[test]
     fn the_agents_line_starts_the_wait_for_its_port() {
-        let mut console = Console::new(None);
+        let mut console = Console::new(None, ReportChannel::Port);
         console.feed(b"[  3.1] bootwright-agent: state=active\r\n", &mut |_| {}).unwrap();
         assert!(matches!(
             console.suspicion.as_ref().map(|found| &found.cause),
             Some(Cause::AgentLine(line)) if line.ends_with("state=active")
         ));
+    }
+    #[test]
+    fn without_a_port_the_agents_line_is_the_report() {
+        let mut console = Console::new(None, ReportChannel::Console);
+        console.feed(b"[  3.1] bootwright-agent: state=active\r\n", &mut |_| {}).unwrap();
+        assert!(console.suspicion.is_none());
+        assert_eq!(console.take_report().map(|report| report.state.name()), Some("active"));
+        assert!(console.take_report().is_none());
     }
 }

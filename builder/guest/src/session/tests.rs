@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Session;
 use crate::Error;
-use crate::console::Console;
+use crate::console::{Console, ReportChannel};
 use crate::guest::{Guest, Socket};
 use crate::host::Host;
 use crate::process::Process;
@@ -41,7 +41,7 @@ fn session<'a>(
     let player = Player::connect(&control.path, &report.path, end);
     let thread = thread::spawn(move || play(player));
     let guest = Guest::attach(process, &control, &report, scratch, cancel).unwrap();
-    (Session::new(guest, Console::new(None), cancel, events), thread)
+    (Session::new(guest, Console::new(None, ReportChannel::Port), cancel, events), thread)
 }
 
 /// QEMU's side of the sockets.
