@@ -1,11 +1,17 @@
 //! The command line, as types. No logic.
 
 #[cfg(feature = "image")]
+mod disk_image;
+#[cfg(feature = "image")]
 mod image;
 mod seed;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "image")]
+pub use disk_image::{
+    Compression, Convert, Flavour, Image, ImageCommand, InputFormat, Source, Subformat,
+};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -45,5 +51,7 @@ pub enum Command {
     Plan(Plan),
     #[cfg(feature = "image")]
     Boot(Boot),
+    #[cfg(feature = "image")]
+    Image(Image),
     Seed(Seed),
 }

@@ -28,6 +28,11 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
+    /// Says which file cannot be read.
+    pub fn new(what: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
+        Self { what, path: path.to_owned(), source }
+    }
+
     /// Reads a text file, or says which one cannot be read.
     pub fn read(what: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Self> {
         std::fs::read(path).map_err(|source| Self { what, path: path.to_owned(), source })
@@ -58,6 +63,31 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Something that was checked and is not what it was to be. What is wrong has been shown.
+#[derive(Debug)]
+pub struct Failed(pub String);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Two things that were compared and differ: no failure, but not success either. How they
+/// differ has been shown.
+#[derive(Debug)]
+pub struct Different;
+
+impl std::fmt::Display for Different {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("they differ")
+    }
+}
+
+impl std::error::Error for Different {}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug)]
@@ -76,6 +106,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
+    if error.is::<Different>() {
+        return ExitCode::from(OTHER);
+    }
     if interrupt::is_set() {
         report::message("interrupted; nothing was left behind");
         return ExitCode::from(interrupt::EXIT_CODE);
@@ -88,6 +121,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
 fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
+    }
+    if error.is::<Failed>() {
+        return Some(VERIFICATION);
     }
     if error.is::<GuestState>() {
         return Some(GUEST);

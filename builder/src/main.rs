@@ -7,6 +7,8 @@ mod cmd;
 mod exit;
 #[cfg(feature = "image")]
 mod formats;
+#[cfg(feature = "image")]
+mod image;
 mod interrupt;
 #[cfg(feature = "image")]
 mod pipeline;
@@ -16,6 +18,8 @@ mod plan;
 mod profile;
 mod progress;
 mod report;
+#[cfg(feature = "image")]
+mod scratch;
 
 use std::process::ExitCode;
 
