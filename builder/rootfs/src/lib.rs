@@ -7,12 +7,15 @@
 
 mod apply;
 mod content;
+pub mod drivers;
 mod edit;
 mod error;
 mod ext4;
 mod fat;
 mod fs;
 mod fstab;
+mod kernels;
+mod look;
 mod node;
 mod space;
 pub mod steps;
@@ -23,6 +26,8 @@ pub use content::Content;
 pub use edit::{Edit, Meta};
 pub use error::{Error, Result};
 pub use fs::Xattrs;
+pub use kernels::{Kernel, kernels};
+pub use look::{Found, Reader};
 pub use node::{Attr, Kind};
 pub use tree::Tree;
-pub use volume::{Contents, Volume, find_root, volumes};
+pub use volume::{Access, Contents, Volume, find_root, volumes, volumes_for};

@@ -38,6 +38,8 @@ const REFUSED_INCOMPAT: [(u32, &str); 6] = [
     (0x2_0000, "folds the case of names (casefold)"),
     (0x100, "protects against double mounts (mmp)"),
 ];
+/// Those of them that stand in the way of reading, too.
+const UNREADABLE_INCOMPAT: u32 = 0x8 | 0x400 | 0x8000 | 0x1_0000;
 const REFUSED_RO_COMPAT: [(u32, &str); 7] = [
     (0x100, "keeps quotas (quota)"),
     (0x200, "allocates in clusters (bigalloc)"),
@@ -160,6 +162,36 @@ impl Super {
         }
         self.check_geometry(room)
             .map_err(|problem| Error::Damaged { place: place.to_owned(), problem })
+    }
+
+    /// Refuses a file system whose files cannot be read here, with the reason.
+    pub(crate) fn check_readable(&self, place: &str, room: u64) -> Result<()> {
+        let refused = UNREADABLE_INCOMPAT & self.incompat;
+        let known = REFUSED_INCOMPAT.iter().find(|(bit, _)| refused & bit != 0);
+        if let Some((_, what)) = known {
+            return Err(Error::Unsupported {
+                place: place.to_owned(),
+                feature: format!("the file system {what}"),
+                hint: "its files cannot be read here; mount it where they can",
+            });
+        }
+        self.check_geometry(room)
+            .map_err(|problem| Error::Damaged { place: place.to_owned(), problem })
+    }
+
+    /// Why the file system is not sound as it is, if it says so.
+    pub(crate) fn unclean(&self) -> Option<&'static str> {
+        if self.incompat & INCOMPAT_RECOVER != 0 {
+            Some("not unmounted cleanly: its journal has to be replayed")
+        } else if self.state & STATE_ERRORS != 0 {
+            Some("marked as damaged")
+        } else if self.state & STATE_CLEAN == 0 {
+            Some("not unmounted cleanly")
+        } else if self.last_orphan != 0 || self.ro_compat & RO_COMPAT_ORPHAN_PRESENT != 0 {
+            Some("files were deleted while open and are not freed yet")
+        } else {
+            None
+        }
     }
 
     /// Checks what the library allocates by before it is allocated.
