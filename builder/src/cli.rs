@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
 pub use disk_image::{
-    Compression, Convert, Flavour, Image, ImageCommand, InputFormat, Source, Subformat,
+    Cat, Compression, Convert, Diff, Flavour, Image, ImageCommand, InputFormat, Inspect, Ls, Source,
+    Subformat, Verify,
 };
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};

@@ -19,6 +19,11 @@ pub struct Image {
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
     Convert(Convert),
+    Inspect(Inspect),
+    Ls(Ls),
+    Cat(Cat),
+    Verify(Verify),
+    Diff(Diff),
 }
 
 /// The image that a command reads.
@@ -44,9 +49,9 @@ pub enum InputFormat {
 
 /// Convert an image to another format.
 ///
-/// What is compressed in the input as the output wants it is taken over as it is. The same
-/// disk gives the same bytes, whatever format it comes from: identifiers in the output
-/// derive from the disk's content.
+/// What is compressed in the input as the output wants it is taken over as it is.
+/// Identifiers in the output, such as a VHDX's GUIDs,
+/// derive from the disk's content alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The format is that of OUT's ending: .raw .img .qcow2 .vmdk .vhdx .vhd, and
@@ -122,4 +127,105 @@ pub enum Compression {
     Zstd,
     Gzip,
     Xz,
+}
+
+/// Say what an image is and what is in it.
+///
+/// Container, partitions, file systems, and the system in it: release, kernels, packages,
+/// the agent and the profile that made it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bootwright image inspect jammy-server-cloudimg-amd64.img")]
+pub struct Inspect {
+    #[command(flatten)]
+    pub source: Source,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List files of an image.
+///
+/// Paths are those of the guest: /boot and /boot/efi are where the image's own fstab mounts
+/// them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bootwright image ls -l base.qcow2 /boot")]
+pub struct Ls {
+    #[command(flatten)]
+    pub source: Source,
+    /// A path in the image.
+    #[arg(default_value = "/")]
+    pub path: PathBuf,
+    /// Show kind, mode, links, owner, size and time.
+    #[arg(short, long)]
+    pub long: bool,
+    /// List everything below the path, by whole paths.
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print a file of an image.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bootwright image cat base.qcow2 /etc/os-release")]
+pub struct Cat {
+    #[command(flatten)]
+    pub source: Source,
+    /// A path in the image, as the guest sees it.
+    pub path: PathBuf,
+}
+
+/// Check an image, or the digests of a folder of images.
+///
+/// Of an image: the container's structures (refcounts, copies, overlaps), every stored
+/// byte, the partition table with its backup, and the super blocks of file systems. Of a
+/// folder: the digests in its manifest.json and SHA256SUMS, and every image in them. Each
+/// finding names place, expected and found; the exit code is 4 if there are any.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bootwright image verify base.qcow2
+  bootwright image verify out/base-1.0")]
+pub struct Verify {
+    #[command(flatten)]
+    pub source: Source,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compare two images, of any formats.
+///
+/// On three levels: the disk's bytes, the partitions, and the files (content, mode, owner,
+/// extended attributes, targets of symlinks; not their times). Like diff, it exits with 0
+/// if nothing differs and with 1 if something does. All levels, unless some are given.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bootwright image diff base.qcow2 out/base-1.0.vmdk --files
+  bootwright image diff --disk a.vhdx a.raw && echo same")]
+pub struct Diff {
+    /// The first image.
+    pub a: PathBuf,
+    /// The second image.
+    pub b: PathBuf,
+    /// Compare the disks.
+    #[arg(long)]
+    pub disk: bool,
+    /// Compare the partitions.
+    #[arg(long)]
+    pub partitions: bool,
+    /// Compare the files.
+    #[arg(long)]
+    pub files: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -28,7 +28,7 @@ pub struct Input {
     pub archive: Option<archive::Kind>,
     /// The disk.
     pub image: Image,
-    /// The file, decompressed if it was compressed. An archive is its own file.
+    /// The file of the image: decompressed if it was compressed, the member of an archive.
     pub file: Arc<dyn View>,
     /// Bytes of the file as it is, and those that it takes on its own disk; nothing for
     /// stdin.
@@ -58,7 +58,7 @@ pub fn open(path: &Path, format: Option<Format>, progress: Progress) -> Result<I
     };
     let (file, packing) = unpack(file, path, progress)?;
     let file: Arc<dyn View> = Arc::new(Raw::new(file).with_context(|| name.clone())?);
-    let (archive, image) = within(&file, format).with_context(|| name.clone())?;
+    let (archive, image, file) = within(&file, format).with_context(|| name.clone())?;
     Ok(Input { name, packing, archive, image, file, size })
 }
 
@@ -79,15 +79,15 @@ fn unpack(mut file: File, path: &Path, progress: Progress) -> Result<(File, Opti
     Ok((scratch::spool(path, &mut decoder)?, Some(packing)))
 }
 
-/// The disk in a file, and the archive that it is in.
+/// The disk in a file, the archive that it is in, and the disk's own file.
 fn within(
     file: &Arc<dyn View>,
     format: Option<Format>,
-) -> bootwright_disk::Result<(Option<archive::Kind>, Image)> {
+) -> bootwright_disk::Result<(Option<archive::Kind>, Image, Arc<dyn View>)> {
     if format.is_none()
-        && let Some(Archived { kind, image }) = archive::open(file)?
+        && let Some(Archived { kind, image, file }) = archive::open(file)?
     {
-        return Ok((Some(kind), image));
+        return Ok((Some(kind), image, file));
     }
-    Ok((None, open_view(Arc::clone(file), format)?))
+    Ok((None, open_view(Arc::clone(file), format)?, Arc::clone(file)))
 }

@@ -36,12 +36,19 @@ impl Kind {
 }
 
 /// A disk in an archive.
-#[derive(Debug)]
 pub struct Archived {
     /// What archive it is.
     pub kind: Kind,
     /// The disk in it. That of an XVA is raw, in chunks.
     pub image: Image,
+    /// The file of that image, as it lies in the archive.
+    pub file: Arc<dyn View>,
+}
+
+impl std::fmt::Debug for Archived {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archived").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// A file in an archive.
@@ -65,16 +72,17 @@ pub fn open(file: &Arc<dyn View>) -> Result<Option<Archived>> {
     let first = first.unwrap_or_default();
     if first == "ova.xml" {
         let view: Arc<dyn View> = Arc::new(Xva::new(Arc::clone(file), &entries(file)?)?);
-        let image = open_view(view, Some(Format::Raw))?;
-        return Ok(Some(Archived { kind: Kind::Xva, image }));
+        let image = open_view(Arc::clone(&view), Some(Format::Raw))?;
+        return Ok(Some(Archived { kind: Kind::Xva, image, file: view }));
     }
     if !first.to_ascii_lowercase().ends_with(".ovf") {
         return Ok(None);
     }
     let disk = only_disk(entries(file)?)?;
-    let window = Window::new(Arc::clone(file), disk.offset, disk.size)?;
-    let image = open_view(window, None)?;
-    Ok(Some(Archived { kind: Kind::Ova { disk: disk.name }, image }))
+    let window: Arc<dyn View> =
+        Arc::new(Window::new(Arc::clone(file), disk.offset, disk.size)?);
+    let image = open_view(Arc::clone(&window), None)?;
+    Ok(Some(Archived { kind: Kind::Ova { disk: disk.name }, image, file: window }))
 }
 
 /// The regular files of an archive.
