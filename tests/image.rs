@@ -1,2 +1,590 @@
-//! x
-fn main(){}
+//! `bootwright image` from outside: conversions judged by qemu-img, listings by debugfs,
+//! checks by what damage they find.
+
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{
+    SMALL_ROOT, base, bootwright, debugfs, ok_in, ran, run_in, small_base, small_project, text,
+    tool,
+};
+use serde_json::Value;
+
+fn json(dir: &Path, args: &[&str]) -> Value {
+    serde_json::from_str(&ok_in(dir, args).out).unwrap()
+}
+
+fn same(dir: &Path, format: &str, file: &str) {
+    let (base, file) = (dir.join("base.raw"), dir.join(file));
+    tool("qemu-img", &["compare", "-f", "raw", "-F", format, text(&base), text(&file)]);
+}
+
+#[test]
+fn every_format_is_what_qemu_img_reads_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    small_base(dir);
+    let formats: [(&str, &str, &[&str]); 8] = [
+        ("zlib.qcow2", "qcow2", &[]),
+        ("zstd.qcow2", "qcow2", &["--compression", "zstd", "--level", "9"]),
+        ("none.qcow2", "qcow2", &["--compression", "none"]),
+        ("stream.vmdk", "vmdk", &[]),
+        ("sparse.vmdk", "vmdk", &["--subformat", "monolithicSparse"]),
+        ("a.vhdx", "vhdx", &[]),
+        ("dynamic.vhd", "vpc", &[]),
+        ("fixed.vhd", "vpc", &["--subformat", "fixed", "--flavour", "xenserver"]),
+    ];
+    for (file, format, options) in formats {
+        let made = ok_in(dir, &[&["image", "convert", "base.raw", file], options].concat());
+        assert_eq!(made.out, format!("{file}\n"));
+        same(dir, format, file);
+        if ["qcow2", "vmdk", "vhdx"].contains(&format) {
+            tool("qemu-img", &["check", "-f", format, text(&dir.join(file))]);
+        }
+        ok_in(dir, &["image", "verify", file]);
+        ok_in(dir, &["image", "convert", "--force", file, "back.raw"]);
+        tool("cmp", &[text(&dir.join("base.raw")), text(&dir.join("back.raw"))]);
+        let diff = json(dir, &["image", "diff", "--json", "base.raw", file]);
+        assert_eq!(diff["same"], true, "{diff}");
+    }
+    for (ending, unpack) in [("zst", "zstd"), ("gz", "gzip"), ("xz", "xz")] {
+        let file = format!("base.raw.{ending}");
+        ok_in(dir, &["image", "convert", "stream.vmdk", &file]);
+        let command = format!("cd {} && {unpack} -dc {file} | cmp - base.raw", text(dir));
+        tool("sh", &["-c", &command]);
+        ok_in(dir, &["image", "convert", "--force", &file, "back.qcow2"]);
+        same(dir, "qcow2", "back.qcow2");
+    }
+    // Identifiers derive from the disk: the same one gives the same bytes.
+    ok_in(dir, &["image", "convert", "zstd.qcow2", "b.vhdx"]);
+    tool("cmp", &[text(&dir.join("a.vhdx")), text(&dir.join("b.vhdx"))]);
+}
+
+#[test]
+fn what_others_write_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    let convert = |format: &str, options: &str, file: &str| {
+        let file = dir.join(file);
+        let args = ["convert", "-f", "raw", "-O", format, "-o", options, text(&raw), text(&file)];
+        tool("qemu-img", &args);
+    };
+    convert("vmdk", "subformat=streamOptimized", "disk.vmdk");
+    convert("vmdk", "subformat=monolithicSparse", "sparse.vmdk");
+    convert("vhdx", "subformat=dynamic", "disk.vhdx");
+    convert("vpc", "subformat=dynamic,force_size=on", "disk.vhd");
+    convert("qcow2", "cluster_size=512,refcount_bits=1", "small.qcow2");
+    fs::write(dir.join("disk.ovf"), "<Envelope/>").unwrap();
+    let archive = |kind: &str, out: &str, names: &str| {
+        let command = format!("cd {} && tar --format={kind} -cf {out} {names}", text(dir));
+        tool("sh", &["-c", &command]);
+    };
+    archive("ustar", "disk.ova", "disk.ovf disk.vmdk");
+    archive("pax", "pax.ova", "disk.ovf disk.vmdk");
+    tool("sh", &["-c", &format!("cd {} && zstd -q disk.vhdx && xz -k disk.vhd", text(dir))]);
+    fs::create_dir(dir.join("Ref:4")).unwrap();
+    fs::write(dir.join("ova.xml"), "<value/>").unwrap();
+    // Chunks of zeros are left out, but the first and the last one.
+    let bytes = fs::read(&raw).unwrap();
+    let chunks = bytes.chunks(1 << 20).enumerate();
+    for (index, chunk) in chunks.filter(|(_, chunk)| chunk.iter().any(|&byte| byte != 0)) {
+        fs::write(dir.join(format!("Ref:4/{index:08}")), chunk).unwrap();
+        fs::write(dir.join(format!("Ref:4/{index:08}.xxhash")), "0").unwrap();
+    }
+    assert!(!dir.join("Ref:4/00000060").exists() && dir.join("Ref:4/00000063").exists());
+    archive("ustar", "machine.xva", "ova.xml $(ls -d Ref:4/*)");
+    let files = [
+        ("disk.vmdk", "vmdk"),
+        ("sparse.vmdk", "vmdk"),
+        ("disk.vhdx", "vhdx"),
+        ("disk.vhd", "vhd"),
+        ("small.qcow2", "qcow2"),
+        ("disk.ova", "vmdk"),
+        ("pax.ova", "vmdk"),
+        ("disk.vhdx.zst", "vhdx"),
+        ("disk.vhd.xz", "vhd"),
+        ("machine.xva", "raw"),
+    ];
+    for (file, format) in files {
+        let found = json(dir, &["image", "inspect", "--json", file]);
+        assert_eq!(found["container"]["format"], format, "{file}");
+        ok_in(dir, &["image", "verify", file]);
+        let out = ok_in(dir, &["image", "cat", file, "/etc/machine-id"]).out;
+        assert_eq!(out, "0123456789abcdef0123456789abcdef\n", "{file}");
+        ok_in(dir, &["image", "convert", "--force", file, "out.qcow2"]);
+        same(dir, "qcow2", "out.qcow2");
+    }
+    let found = json(dir, &["image", "inspect", "--json", "disk.ova"]);
+    assert_eq!(found["container"]["archive"], "ova");
+}
+
+#[test]
+fn standard_streams_are_files_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    small_base(dir);
+    let piped = |input: &str, args: &[&str], out: &str| {
+        let ran = ran(bootwright()
+            .args(args)
+            .current_dir(dir)
+            .stdin(File::open(dir.join(input)).unwrap())
+            .stdout(File::create(dir.join(out)).unwrap())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
+    };
+    piped("base.raw", &["image", "convert", "-O", "vmdk", "-", "-"], "a.vmdk");
+    same(dir, "vmdk", "a.vmdk");
+    piped("a.vmdk", &["image", "convert", "-O", "raw", "-", "-"], "b.raw");
+    tool("cmp", &[text(&dir.join("base.raw")), text(&dir.join("b.raw"))]);
+    piped("base.raw", &["image", "convert", "-", "c.qcow2"], "printed");
+    same(dir, "qcow2", "c.qcow2");
+    // Whoever has seen enough may go.
+    let shell = format!(
+        "{} image convert -O raw --quiet base.raw - | head -c 10 | wc -c",
+        env!("CARGO_BIN_EXE_bootwright")
+    );
+    let head = Command::new("sh").args(["-c", &shell]).current_dir(dir).output().unwrap();
+    assert_eq!(String::from_utf8(head.stdout).unwrap().trim(), "10");
+}
+
+#[test]
+fn arguments_that_do_not_go_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("a.raw"), vec![1; 4096]).unwrap();
+    fs::write(dir.join("there.raw"), "x").unwrap();
+    let refused = |args: &[&str], code: i32, message: &str| {
+        let ran = run_in(dir, &[&["image"], args].concat());
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(message), "{args:?}: {}", ran.err);
+    };
+    refused(&["convert", "a.raw", "b.tar"], 2, "the ending of b.tar tells no format");
+    refused(&["convert", "a.raw", "-"], 2, "give --format");
+    refused(&["convert", "-O", "qcow2", "a.raw", "-"], 2, "cannot be written to a pipe");
+    refused(&["convert", "--subformat", "fixed", "a.raw", "b.vhdx"], 2, "no such subformat");
+    refused(&["convert", "--compression", "xz", "a.raw", "b.qcow2"], 2, "zlib, zstd or none");
+    refused(&["convert", "--level", "12", "a.raw", "b.qcow2"], 2, "levels 1 to 9");
+    refused(&["convert", "--level", "2", "a.raw", "b.vhdx"], 2, "compressed formats alone");
+    refused(&["convert", "--flavour", "hyper-v", "a.raw", "b.qcow2"], 2, "for vhd alone");
+    refused(&["convert", "a.raw", "there.raw"], 3, "there.raw exists; give --force");
+    refused(&["convert", "none.raw", "b.qcow2"], 3, "reading the image none.raw: No such file");
+    refused(&["convert", "-f", "qcow2", "a.raw", "b.vmdk"], 3, "this is not a qcow2 file");
+    refused(&["inspect", "."], 2, ". is a folder");
+    refused(&["ls", "a.raw"], 3, "no root file system found");
+    refused(&["verify", "."], 2, "neither manifest.json nor SHA256SUMS");
+    assert_eq!(fs::read(dir.join("there.raw")).unwrap(), b"x");
+    assert!(!dir.join("b.qcow2").exists() && !dir.join("b.vmdk").exists());
+}
+
+#[test]
+fn inspect_says_what_an_image_is() {
+    let dir = small_project("outputs: {qcow2: }\n");
+    ok_in(dir.path(), &["build", "p.yml", "--out", "out"]);
+    let found = json(dir.path(), &["image", "inspect", "--json", "out/small-1.0.qcow2"]);
+    assert_eq!(found["container"]["variant"], "version 3, zlib");
+    assert_eq!(found["container"]["block_size"], 65536);
+    assert_eq!(found["disk"]["size"], 64 << 20);
+    assert_eq!(found["partition_table"]["id"], "aaaaaaaa-0000-4000-8000-000000000000");
+    let root = &found["volumes"][0];
+    assert_eq!((&root["number"], &root["start"]), (&1.into(), &SMALL_ROOT.into()));
+    assert_eq!(root["file_system"]["uuid"], "11111111-2222-3333-4444-555555555555");
+    assert_eq!(root["file_system"]["mounted_at"], "/");
+    let esp = &found["volumes"][1]["file_system"];
+    assert_eq!((&esp["type"], &esp["mounted_at"]), (&"vfat".into(), &"/boot/efi".into()));
+    assert_eq!(esp["uuid"], "1234-5678");
+    let system = &found["system"];
+    assert_eq!(system, &Value::Null, "there is no release, kernel or package in it");
+    assert_eq!(found["problems"], Value::Array(Vec::new()));
+
+    let debian = base("debian");
+    let found = json(dir.path(), &["image", "inspect", "--json", "--drivers", text(&debian)]);
+    let info = tool("qemu-img", &["info", "--output=json", text(&debian)]);
+    let info: Value = serde_json::from_str(&info).unwrap();
+    assert_eq!(found["disk"]["size"], info["virtual-size"]);
+    let system = &found["system"];
+    assert_eq!((&system["arch"], &system["machine_id"]), (&"amd64".into(), &"empty".into()));
+    assert!(system["packages"][0]["installed"].as_u64().unwrap() > 150, "{system}");
+    let kernel = &system["kernels"][0];
+    assert_eq!(kernel["image"], format!("/boot/vmlinuz-{}", kernel["version"].as_str().unwrap()));
+    // That kernel has the drivers of every hypervisor, and initramfs-tools takes them along.
+    for part in system["drivers"].as_array().unwrap() {
+        assert_eq!(part["missing"], Value::Array(Vec::new()), "{part}");
+    }
+    assert_eq!(system["drivers"].as_array().unwrap().len(), 4);
+    let shown = ok_in(dir.path(), &["image", "inspect", text(&debian)]).out;
+    assert!(shown.contains("partitions: gpt ") && shown.contains("at /boot/efi"), "{shown}");
+}
+
+#[test]
+fn ls_and_cat_show_what_debugfs_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    for path in ["/etc/shadow", "/boot/grub/grub.cfg"] {
+        let place = format!("{}?offset={SMALL_ROOT}", text(&raw));
+        let judge = Command::new("debugfs").args(["-R", &format!("cat {path}"), &place]).output();
+        let own = ok_in(dir, &["image", "cat", "base.raw", path]).out;
+        assert_eq!(own.as_bytes(), judge.unwrap().stdout);
+    }
+    // Through a symlink to a directory.
+    assert!(ok_in(dir, &["image", "cat", "base.raw", "/bin/sh"]).out.starts_with("\u{7f}ELF"));
+    for folder in ["/etc", "/etc/ssh", "/var/log"] {
+        let judge = debugfs(&raw, &format!("ls -p {folder}"));
+        let mut expected: Vec<(String, String, String, u64)> = judge
+            .lines()
+            .filter_map(|line| {
+                let fields: Vec<&str> = line.split('/').collect();
+                let &[_, _, mode, uid, gid, name, size, _] = &fields[..] else { return None };
+                let mode = format!("0{}", mode.get(mode.len() - 3..)?);
+                let is_file = !name.starts_with('.') || name == ".profile";
+                let size = size.parse().unwrap_or(4096);
+                is_file.then(|| (name.to_owned(), mode, format!("{uid}:{gid}"), size))
+            })
+            .collect();
+        expected.sort();
+        let own = json(dir, &["image", "ls", "--json", "base.raw", folder]);
+        let own: Vec<_> = own
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| {
+                let path = entry["path"].as_str().unwrap();
+                (
+                    path.rsplit('/').next().unwrap().to_owned(),
+                    entry["mode"].as_str().unwrap().to_owned(),
+                    format!("{}:{}", entry["uid"], entry["gid"]),
+                    entry["size"].as_u64().unwrap(),
+                )
+            })
+            .collect();
+        assert!(!own.is_empty());
+        assert_eq!(own, expected, "{folder}");
+    }
+    let long = ok_in(dir, &["image", "ls", "-l", "base.raw", "/"]).out;
+    let link = long.lines().find(|line| line.contains(" bin")).unwrap();
+    assert!(link.starts_with("lrwxrwxrwx") && link.ends_with("2020-09-13 12:26 bin -> usr/bin"));
+    // The ESP is where the fstab mounts it.
+    tool("mmd", &["-i", &format!("{}@@49M", text(&raw)), "::/EFI"]);
+    let all = ok_in(dir, &["image", "ls", "-R", "base.raw", "/boot"]).out;
+    assert_eq!(all, "/boot/efi\n/boot/efi/EFI\n/boot/grub\n/boot/grub/grub.cfg\n");
+    let missing = run_in(dir, &["image", "cat", "base.raw", "/etc/none"]);
+    assert_eq!(missing.code, 3);
+    assert!(missing.err.contains("/etc/none: there is no such file in the image"));
+    assert_eq!(run_in(dir, &["image", "cat", "base.raw", "/etc"]).code, 3);
+}
+
+/// Overwrites bytes of a file.
+fn patch(file: &Path, at: u64, bytes: &[u8]) {
+    File::options().write(true).open(file).unwrap().write_all_at(bytes, at).unwrap();
+}
+
+#[test]
+fn verify_names_what_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    ok_in(dir, &["image", "verify", "base.raw"]);
+    let damaged = |damage: &dyn Fn(&Path), expected: &[&str]| {
+        let file = dir.join("bad.raw");
+        fs::copy(&raw, &file).unwrap();
+        damage(&file);
+        let ran = run_in(dir, &["image", "verify", "bad.raw"]);
+        assert_eq!(ran.code, 4, "{expected:?}: {}{}", ran.out, ran.err);
+        for part in expected {
+            assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+        }
+    };
+    let size = 64 << 20;
+    damaged(&|file| patch(file, 512 + 60, &[9]), &["gpt: HeaderCRC32 at 0x200"]);
+    damaged(&|file| patch(file, size - 512, &[0; 512]), &["backup of the GPT", "no GPT header"]);
+    damaged(&|file| patch(file, size - 33 * 512, &[9]), &["PartitionEntryArrayCRC32"]);
+    damaged(&|file| patch(file, 450, &[0x83]), &["protective MBR: expected"]);
+    damaged(
+        &|file| drop(tool("truncate", &["-s", "+1M", text(file)])),
+        &["AlternateLBA", "sgdisk -e"],
+    );
+    damaged(
+        &|file| patch(file, SMALL_ROOT + 1024 + 0x30, &[9]),
+        &["(ext4, cloudimg-rootfs): checksum of the super block"],
+    );
+    damaged(
+        &|file| drop(tool("debugfs", &["-w", "-R", "feature needs_recovery", &format!("{}?offset={SMALL_ROOT}", text(file))])),
+        &["state: expected a clean file system", "journal has to be replayed"],
+    );
+    // The second table of the ESP, and the mark of a mounted one.
+    let esp = 49 << 20;
+    damaged(&|file| patch(file, esp + 37, &[1]), &["(FAT, UEFI): state"]);
+    let fat = fs::read(&raw).unwrap();
+    let le16 = |at: usize| u64::from(u16::from_le_bytes([fat[at], fat[at + 1]]));
+    let second = esp + (le16(esp as usize + 14) + le16(esp as usize + 22)) * 512;
+    damaged(&|file| patch(file, second + 40, &[9]), &["second file allocation table"]);
+}
+
+#[test]
+fn verify_counts_what_qemu_img_check_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    let qcow2 = dir.join("a.qcow2");
+    let fresh = || {
+        tool("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", text(&raw), text(&qcow2)]);
+        let bytes = fs::read(&qcow2).unwrap();
+        let be64 = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());
+        be64(be64(48) as usize)
+    };
+    let refcounts = fresh();
+    ok_in(dir, &["image", "verify", "a.qcow2"]);
+    for (slot, count, hint) in [(5u64, 0u16, "expected 1, found 0"), (6, 9, "found 9 (a leak)")] {
+        fresh();
+        patch(&qcow2, refcounts + slot * 2, &count.to_be_bytes());
+        let ran = run_in(dir, &["image", "verify", "a.qcow2"]);
+        assert_eq!(ran.code, 4);
+        let place = format!("refcount of the cluster at {:#x}: {hint}", slot * 65536);
+        let place = place.replace(": found", ": expected 1, found");
+        assert!(ran.out.contains(&place), "{place}: {}", ran.out);
+        let judge = Command::new("qemu-img").args(["check", text(&qcow2)]).output().unwrap();
+        assert!(!judge.status.success());
+    }
+    // Two grains of a VMDK in one place, and a second table that differs from the first.
+    let vmdk = dir.join("a.vmdk");
+    ok_in(dir, &["image", "convert", "--subformat", "monolithicSparse", "base.raw", "a.vmdk"]);
+    let bytes = fs::read(&vmdk).unwrap();
+    let le = |at: usize, len: usize| {
+        bytes[at..at + len].iter().rev().fold(0u64, |value, &byte| value << 8 | u64::from(byte))
+    };
+    let table = le(le(56, 8) as usize * 512, 4) as usize * 512;
+    let used: Vec<usize> =
+        (0..512).map(|index| table + index * 4).filter(|&at| le(at, 4) != 0).collect();
+    patch(&vmdk, used[1] as u64, &bytes[used[0]..used[0] + 4]);
+    let ran = run_in(dir, &["image", "verify", "--json", "a.vmdk"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("the grain of 0x"), "{}", ran.out);
+    assert!(ran.out.contains("redundant grain table 0"), "{}", ran.out);
+    // A header and a region table of a VHDX, of which there are two each.
+    let vhdx = dir.join("a.vhdx");
+    ok_in(dir, &["image", "convert", "base.raw", "a.vhdx"]);
+    patch(&vhdx, (64 << 10) + 20, &[0xff]);
+    patch(&vhdx, (256 << 10) + 20, &[0xff]);
+    let ran = run_in(dir, &["image", "verify", "a.vhdx"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (4, 2), "{}", ran.out);
+    assert!(ran.out.contains("header at 0x10000: expected two good copies"), "{}", ran.out);
+    // A block of a VHD in the place of another.
+    let vhd = dir.join("a.vhd");
+    ok_in(dir, &["image", "convert", "base.raw", "a.vhd"]);
+    let bytes = fs::read(&vhd).unwrap();
+    patch(&vhd, 1536 + 4 * 24, &bytes[1536..1540]);
+    let ran = run_in(dir, &["image", "verify", "a.vhd"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("the block of 0x"), "{}", ran.out);
+}
+
+#[test]
+fn verify_compares_the_digests_of_a_folder() {
+    let dir = small_project("");
+    let dir = dir.path();
+    ok_in(dir, &["build", "p.yml", "--out", "out"]);
+    ok_in(dir, &["image", "verify", "out"]);
+    patch(&dir.join("out/small-1.0.raw"), SMALL_ROOT + (20 << 20), b"x");
+    let ran = run_in(dir, &["image", "verify", "out"]);
+    assert_eq!(ran.code, 4);
+    let sum = tool("sha256sum", &[text(&dir.join("out/small-1.0.raw"))])[..64].to_owned();
+    assert!(ran.out.starts_with("small-1.0.raw: sha256: expected "), "{}", ran.out);
+    assert!(ran.out.ends_with(&format!(", found {sum}\n")), "{}", ran.out);
+    assert!(ran.err.ends_with("error: out is not good: 1 finding\n"), "{}", ran.err);
+    fs::remove_file(dir.join("out/small-1.0.qcow2")).unwrap();
+    let ran = run_in(dir, &["image", "verify", "out"]);
+    assert!(ran.out.contains("small-1.0.qcow2: file: expected a regular file, found none"));
+}
+
+#[test]
+fn diff_tells_every_kind_of_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (raw, other) = (small_base(dir), dir.join("b.raw"));
+    fs::copy(&raw, &other).unwrap();
+    let same = run_in(dir, &["image", "diff", "base.raw", "b.raw"]);
+    assert_eq!((same.code, same.out.as_str()), (0, ""));
+    fs::write(dir.join("new"), "new\n").unwrap();
+    let commands = dir.join("commands");
+    let mut script = File::create(&commands).unwrap();
+    for command in [
+        &format!("write {} /etc/new", text(&dir.join("new"))),
+        "rm /var/log/syslog.1",
+        "rm /etc/skel/.profile",
+        &format!("write {} /etc/skel/.profile", text(&dir.join("new"))),
+        "set_inode_field /etc/shadow mode 0100600",
+        "set_inode_field /etc/group uid 1000",
+        "ea_set /usr/bin/sh security.capability abc",
+        "rm /bin",
+        "symlink /bin /usr/bin",
+    ] {
+        writeln!(script, "{command}").unwrap();
+    }
+    let place = format!("{}?offset={SMALL_ROOT}", text(&other));
+    tool("debugfs", &["-w", "-f", text(&commands), &place]);
+    let files = run_in(dir, &["image", "diff", "--files", "base.raw", "b.raw"]);
+    assert_eq!(files.code, 1);
+    assert_eq!(files.err, "");
+    let expected = "\
+changed /bin: target \"usr/bin\" -> \"/usr/bin\"
+changed /etc/group: owner \"0:0\" -> \"1000:0\"
+added /etc/new
+changed /etc/shadow: mode \"0640\" -> \"0600\"
+changed /etc/skel/.profile: content
+changed /usr/bin/sh: xattr \"\" -> \"security.capability=0x616263\"
+removed /var/log/syslog.1
+";
+    assert_eq!(files.out, expected);
+    // Directories that become something else, and the other way round.
+    tool("sgdisk", &["-c15:esp", "-t1:8304", text(&other)]);
+    tool("truncate", &["-s", "+1M", text(&other)]);
+    let found = run_in(dir, &["image", "diff", "--json", "base.raw", "b.raw"]);
+    assert_eq!(found.code, 1);
+    let found: Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(found["disk"]["size"], serde_json::json!([64 << 20, 65 << 20]));
+    let ranges = found["disk"]["ranges"].as_array().unwrap();
+    assert!(ranges.iter().all(|range| range["end"].as_u64() > range["start"].as_u64()));
+    let changed = found["partitions"]["changed"].as_array().unwrap();
+    assert_eq!((&changed[0]["number"], &changed[0]["fields"][0][0]), (&1.into(), &"type".into()));
+    assert_eq!(changed[1]["fields"][0][2], "esp");
+    assert_eq!(found["files"]["changes"].as_array().unwrap().len(), 7);
+    let disk = run_in(dir, &["image", "diff", "--disk", "base.raw", "b.raw"]);
+    let judge = Command::new("cmp").args(["-l", text(&raw), text(&other)]).output().unwrap();
+    let bytes = String::from_utf8(judge.stdout).unwrap();
+    let blocks: std::collections::BTreeSet<u64> = bytes
+        .lines()
+        .map(|line| (line.split_whitespace().next().unwrap().parse::<u64>().unwrap() - 1) / 4096)
+        .collect();
+    let own: u64 = ranges
+        .iter()
+        .map(|range| range["end"].as_u64().unwrap().min(64 << 20).div_ceil(4096)
+            - range["start"].as_u64().unwrap().min(64 << 20) / 4096)
+        .sum();
+    assert_eq!(own, blocks.len() as u64);
+    assert!(disk.out.starts_with("disk: size 67108864 -> 68157440\n"), "{}", disk.out);
+}
+
+#[test]
+fn a_file_system_that_was_not_unmounted_is_read_with_a_note() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    let place = format!("{}?offset={SMALL_ROOT}", text(&raw));
+    tool("debugfs", &["-w", "-R", "feature needs_recovery", &place]);
+    let cat = ok_in(dir, &["image", "cat", "base.raw", "/etc/group"]);
+    assert!(cat.out.starts_with("root:x:0:"));
+    assert!(cat.err.contains("its journal has to be replayed; what is shown may be out of date"));
+    let found = json(dir, &["image", "inspect", "--json", "base.raw"]);
+    let unclean = found["volumes"][0]["file_system"]["unclean"].as_str().unwrap();
+    assert!(unclean.starts_with("not unmounted cleanly"));
+}
+
+/// A root file system with the lists of a kernel as Debian's cloud kernel has them, and an
+/// initramfs made of the given modules.
+fn kernel_base(dir: &Path, early: &[&str]) -> PathBuf {
+    let tree = dir.join("tree");
+    let modules = tree.join("usr/lib/modules/6.1.0-9-cloud-amd64");
+    fs::create_dir_all(&modules).unwrap();
+    fs::create_dir_all(tree.join("boot")).unwrap();
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    std::os::unix::fs::symlink("usr/lib", tree.join("lib")).unwrap();
+    fs::write(tree.join("etc/os-release"), "ID=debian\n").unwrap();
+    fs::write(modules.join("modules.builtin"), "kernel/drivers/virtio/virtio_pci.ko\n").unwrap();
+    fs::write(
+        modules.join("modules.dep"),
+        "kernel/drivers/block/virtio_blk.ko.xz: kernel/drivers/virtio/virtio.ko.xz\n\
+         kernel/drivers/virtio/virtio.ko.xz:\n\
+         kernel/drivers/net/virtio_net.ko.xz: kernel/drivers/virtio/virtio.ko.xz\n",
+    )
+    .unwrap();
+    fs::write(tree.join("boot/vmlinuz-6.1.0-9-cloud-amd64"), "kernel").unwrap();
+    // bsdtar's cpio: early microcode as it is, then the modules, compressed.
+    let early_dir = dir.join("early/kernel/x86/microcode");
+    fs::create_dir_all(&early_dir).unwrap();
+    fs::write(early_dir.join("AuthenticAMD.bin"), [7; 5000]).unwrap();
+    let main = dir.join("main/usr/lib/modules/6.1.0-9-cloud-amd64/kernel/drivers");
+    fs::create_dir_all(&main).unwrap();
+    for module in early {
+        fs::write(main.join(format!("{module}.ko.xz")), "module").unwrap();
+    }
+    let initrd = tree.join("boot/initrd.img-6.1.0-9-cloud-amd64");
+    let command = format!(
+        "cd {dir}/early && bsdtar --format=newc -cf {initrd} kernel &&
+         cd {dir}/main && bsdtar --format=newc -cf - usr | zstd -q >> {initrd}",
+        dir = text(dir),
+        initrd = text(&initrd),
+    );
+    tool("sh", &["-c", &command]);
+    let disk = dir.join("kernel.raw");
+    tool("mke2fs", &["-q", "-t", "ext4", "-d", text(&tree), text(&disk), "16M"]);
+    disk
+}
+
+#[test]
+fn missing_drivers_are_named_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = kernel_base(dir.path(), &["virtio_blk", "virtio"]);
+    ok_in(dir.path(), &["image", "verify", "--drivers", "kvm", text(&disk)]);
+    let ran = run_in(dir.path(), &["image", "verify", "--drivers", "vmware,xen", text(&disk)]);
+    assert_eq!((ran.code, ran.out.lines().count()), (4, 4), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains(
+        "vmware: kernel 6.1.0-9-cloud-amd64 lacks the driver of the disk (pvscsi or lsilogic): \
+         vmw_pvscsi with sd_mod, or mptspi with sd_mod; choose a `base:` with another flavour"
+    ));
+
+    let dir = tempfile::tempdir().unwrap();
+    let disk = kernel_base(dir.path(), &["virtio"]);
+    let ran = run_in(dir.path(), &["image", "verify", "--drivers", "kvm", text(&disk)]);
+    assert_eq!((ran.code, ran.out.lines().count()), (4, 1), "{}", ran.out);
+    assert!(ran.out.contains(
+        "the initramfs of kernel 6.1.0-9-cloud-amd64 lacks the driver of the disk: virtio_blk; \
+         it is installed: name virtio_blk in /etc/initramfs-tools/modules"
+    ));
+}
+
+#[test]
+fn hostile_images_are_errors_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    ok_in(dir, &["image", "convert", "base.raw", "a.qcow2"]);
+    ok_in(dir, &["image", "convert", "base.raw", "a.vmdk"]);
+    ok_in(dir, &["image", "convert", "base.raw", "a.vhdx"]);
+    fs::write(dir.join("disk.ovf"), "<Envelope/>").unwrap();
+    tool("sh", &["-c", &format!("cd {} && tar -cf a.ova disk.ovf a.vmdk", text(dir))]);
+    let mut state = 7u64;
+    let mut next = move |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    let sources = [(raw, 4u64 << 20), (dir.join("a.qcow2"), 1 << 18), (dir.join("a.vmdk"), 1 << 17), (dir.join("a.vhdx"), 4 << 20), (dir.join("a.ova"), 2048)];
+    for round in 0..60 {
+        let (source, reach) = &sources[round % sources.len()];
+        let file = dir.join("bad");
+        fs::copy(source, &file).unwrap();
+        let size = fs::metadata(&file).unwrap().len();
+        for _ in 0..8 {
+            patch(&file, next((*reach).min(size)), &[next(256) as u8, 0xff]);
+        }
+        if round % 7 == 0 {
+            File::options().write(true).open(&file).unwrap().set_len(next(size)).unwrap();
+        }
+        for args in [&["inspect", "--drivers"][..], &["ls", "-R"], &["verify"]] {
+            let args = [&["--quiet", "image"], args, &["bad"]].concat();
+            let output = bootwright().args(&args).current_dir(dir).output().unwrap();
+            let code = output.status.code();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(matches!(code, Some(0 | 3 | 4)), "round {round} {args:?}: {code:?} {said}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
 pub use disk_image::{
-    Cat, Compression, Convert, Diff, Flavour, Image, ImageCommand, InputFormat, Inspect, Ls, Source,
+    Cat, Compression, Convert, Diff, Flavour, Hypervisor, Image, ImageCommand, InputFormat, Inspect, Ls, Source,
     Subformat, Verify,
 };
 #[cfg(feature = "image")]

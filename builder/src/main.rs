@@ -4,6 +4,8 @@
 mod agent;
 mod cli;
 mod cmd;
+#[cfg(feature = "image")]
+mod drivers;
 mod exit;
 #[cfg(feature = "image")]
 mod formats;

@@ -96,20 +96,16 @@ pub struct Drivers {
 }
 
 impl Drivers {
-    /// Reads the lists of the kernel that a boot loader starts, and its initramfs.
+    /// Reads the lists of the kernel that a boot loader starts, and its initramfs; nothing
+    /// if the image has no kernel.
     ///
     /// # Errors
-    /// An image without a kernel, lists or an initramfs that cannot be read.
-    pub fn read(tree: &mut Tree) -> Result<Self> {
+    /// Lists or an initramfs that cannot be read.
+    pub fn read(tree: &mut Tree) -> Result<Option<Self>> {
         let kernels = kernels(tree)?;
         let bootable = kernels.iter().rev().find(|kernel| kernel.image.is_some());
         let Some(Kernel { version, initramfs, .. }) = bootable.or(kernels.last()) else {
-            return Err(Error::Edit {
-                path: MODULES.to_owned(),
-                problem: "the image has no kernel whose drivers could be looked at; choose a \
-                          base with one, or install it with `packages:`"
-                    .to_owned(),
-            });
+            return Ok(None);
         };
         let list = |tree: &mut Tree, name: &str| {
             let path = format!("{MODULES}/{version}/{name}");
@@ -125,7 +121,7 @@ impl Drivers {
             Some(path) => early(tree, path)?,
             None => BTreeSet::new(),
         };
-        Ok(Self { kernel: version.clone(), builtin, installed, early })
+        Ok(Some(Self { kernel: version.clone(), builtin, installed, early }))
     }
 
     /// The kernel that was looked at.
@@ -197,15 +193,6 @@ fn early(tree: &mut Tree, path: &str) -> Result<BTreeSet<String>> {
             problem: format!("the initramfs cannot be read: {error}"),
         },
     })
-}
-
-/// What a hypervisor wants and the image lacks; nothing is good. For several hypervisors
-/// read the [`Drivers`] once.
-///
-/// # Errors
-/// As [`Drivers::read`].
-pub fn missing(tree: &mut Tree, hypervisor: Hypervisor) -> Result<Vec<Missing>> {
-    Ok(Drivers::read(tree)?.missing(hypervisor))
 }
 
 #[cfg(test)]

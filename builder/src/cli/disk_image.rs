@@ -140,6 +140,9 @@ Example:
 pub struct Inspect {
     #[command(flatten)]
     pub source: Source,
+    /// Say whether the kernel and its initramfs have the drivers of each hypervisor.
+    #[arg(long)]
+    pub drivers: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -192,13 +195,26 @@ pub struct Cat {
 #[command(after_help = "\
 Examples:
   bootwright image verify base.qcow2
+  bootwright image verify --drivers vmware,hyperv base.qcow2
   bootwright image verify out/base-1.0")]
 pub struct Verify {
     #[command(flatten)]
     pub source: Source,
+    /// Check for the drivers of these hypervisors, too.
+    #[arg(long, value_enum, value_name = "HYPERVISOR", value_delimiter = ',')]
+    pub drivers: Vec<Hypervisor>,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Hypervisors whose drivers are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Hypervisor {
+    Kvm,
+    Vmware,
+    Hyperv,
+    Xen,
 }
 
 /// Compare two images, of any formats.

@@ -8,6 +8,7 @@ use bootwright_disk::view::{ExtentKind, ReadOnly, View, WriteView};
 use bootwright_rootfs::{
     Access, Contents, Kernel, MachineId, Survey, Tree, Volume, signature, survey, volumes_for,
 };
+use bootwright_rootfs::drivers::Hypervisor;
 use serde::Serialize;
 
 use super::input::Input;
@@ -124,6 +125,16 @@ pub struct System {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,
     pub machine_id: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drivers: Option<Vec<DriversPart>>,
+}
+
+/// Whether the drivers of a hypervisor are there.
+#[derive(Debug, Serialize)]
+pub struct DriversPart {
+    pub hypervisor: &'static str,
+    /// What is not there, and what to do about it.
+    pub missing: Vec<String>,
 }
 
 /// A kernel.
@@ -162,7 +173,7 @@ pub struct Profile {
 ///
 /// # Errors
 /// A disk that cannot be read. What is on it and cannot be is among the problems.
-pub fn describe(input: &Input) -> Result<Description> {
+pub fn describe(input: &Input, with_drivers: bool) -> Result<Description> {
     let disk = Arc::clone(&input.image.view);
     let mut problems = Vec::new();
     let mut note = |error: anyhow::Error| problems.push(format!("{error:#}"));
@@ -175,9 +186,7 @@ pub fn describe(input: &Input) -> Result<Description> {
         true => Tree::open_to_read(Arc::clone(&disk)).map_err(|error| note(error.into())).ok(),
         false => None,
     };
-    let system = tree.as_mut().and_then(|tree| {
-        survey(tree).map_err(|error| note(error.into())).ok()
-    });
+    let system = tree.as_mut().and_then(|tree| system(tree, with_drivers, &mut note));
     let mounts: Vec<(String, u64)> = tree.iter().flat_map(Tree::mounts).map(|(point, volume)| (point, start(volume))).collect();
     let mut volumes = Vec::new();
     for volume in &found {
@@ -198,9 +207,32 @@ pub fn describe(input: &Input) -> Result<Description> {
             }
         }),
         volumes,
-        system: system.filter(is_system).map(System::from),
+        system,
         problems,
     })
+}
+
+/// The system in a tree, if there is one.
+fn system(
+    tree: &mut Tree,
+    with_drivers: bool,
+    note: &mut dyn FnMut(anyhow::Error),
+) -> Option<System> {
+    let found = survey(tree).map_err(|error| note(error.into())).ok().filter(is_system)?;
+    let mut system = System::from(found);
+    if with_drivers && !system.kernels.is_empty() {
+        system.drivers = drivers(tree).map_err(note).ok();
+    }
+    Some(system)
+}
+
+fn drivers(tree: &mut Tree) -> Result<Vec<DriversPart>> {
+    let missing = crate::drivers::missing(tree, &Hypervisor::ALL)?;
+    let parts = Hypervisor::ALL.into_iter().map(|hypervisor| {
+        let own = missing.iter().filter(|missing| missing.hypervisor == hypervisor);
+        DriversPart { hypervisor: hypervisor.name(), missing: own.map(ToString::to_string).collect() }
+    });
+    Ok(parts.collect())
 }
 
 /// A data disk has nothing to say.
@@ -309,6 +341,7 @@ impl From<Survey> for System {
                 .collect(),
             agent: has_agent.then_some(Agent { size: found.agent, profile }),
             machine_id: MachineId::name(found.machine_id),
+            drivers: None,
         }
     }
 }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use bootwright_disk::check::{self, Finding};
 use bootwright_disk::view::{ReadOnly, View, WriteView};
 use bootwright_disk::{Error, Sha256, gpt, partition};
-use bootwright_rootfs::{Access, volumes_for};
+use bootwright_rootfs::drivers::{Hypervisor, Missing};
+use bootwright_rootfs::{Access, Tree, volumes_for};
 use serde::Serialize;
 
 use super::input::Input;
@@ -79,6 +80,19 @@ pub fn image(input: &Input) -> Result<Vec<Finding>> {
         take(file_systems(&disk))?;
     }
     Ok(findings)
+}
+
+/// Looks for the drivers of hypervisors.
+///
+/// # Errors
+/// What reading the image says.
+pub fn drivers(tree: &mut Tree, hypervisors: &[Hypervisor]) -> Result<Vec<Finding>> {
+    let missing = crate::drivers::missing(tree, hypervisors)?;
+    let one = |missing: Missing| {
+        let expected = format!("a driver of {}", missing.purpose);
+        Finding::new(format!("drivers of kernel {}", missing.kernel), expected, missing.to_string())
+    };
+    Ok(missing.into_iter().map(one).collect())
 }
 
 /// Reads every byte that is stored: compressed clusters are inflated, checksums compared.

@@ -14,7 +14,7 @@ use crate::report;
 /// An image that cannot be opened or read.
 pub fn run(arguments: &Inspect, progress: Progress) -> Result<()> {
     let input = super::open(&arguments.source, progress)?;
-    let description = describe(&input)?;
+    let description = describe(&input, arguments.drivers)?;
     if arguments.json {
         return report::json(&description);
     }
@@ -142,4 +142,12 @@ fn system(system: &System) {
         }
     }
     report::data(format_args!("  machine-id: {}", system.machine_id));
+    for part in system.drivers.iter().flatten() {
+        if part.missing.is_empty() {
+            report::data(format_args!("  drivers: {}: complete", part.hypervisor));
+        }
+        for missing in &part.missing {
+            report::data(format_args!("  drivers: {}", plain(missing)));
+        }
+    }
 }
