@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -201,7 +202,10 @@ fn inspect_says_what_an_image_is() {
     assert_eq!(root["file_system"]["mounted_at"], "/");
     let esp = &found["volumes"][1]["file_system"];
     assert_eq!((&esp["type"], &esp["mounted_at"]), (&"vfat".into(), &"/boot/efi".into()));
-    assert_eq!(esp["uuid"], "1234-5678");
+    let at = (49 << 20).to_string();
+    let raw = dir.path().join("base.raw");
+    let args = ["-p", "-o", "value", "-s", "UUID", "--offset", &at, text(&raw)];
+    assert_eq!(esp["uuid"].as_str().unwrap(), tool("blkid", &args).trim());
     let system = &found["system"];
     assert_eq!(system, &Value::Null, "there is no release, kernel or package in it");
     assert_eq!(found["problems"], Value::Array(Vec::new()));
@@ -318,7 +322,17 @@ fn verify_names_what_is_damaged() {
         &["(ext4, cloudimg-rootfs): checksum of the super block"],
     );
     damaged(
-        &|file| drop(tool("debugfs", &["-w", "-R", "feature needs_recovery", &format!("{}?offset={SMALL_ROOT}", text(file))])),
+        &|file| {
+            drop(tool(
+                "debugfs",
+                &[
+                    "-w",
+                    "-R",
+                    "feature needs_recovery",
+                    &format!("{}?offset={SMALL_ROOT}", text(file)),
+                ],
+            ))
+        },
         &["state: expected a clean file system", "journal has to be replayed"],
     );
     // The second table of the ESP, and the mark of a mounted one.
@@ -406,14 +420,10 @@ fn verify_compares_the_digests_of_a_folder() {
     assert!(ran.out.contains("small-1.0.qcow2: file: expected a regular file, found none"));
 }
 
-#[test]
-fn diff_tells_every_kind_of_change() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let (raw, other) = (small_base(dir), dir.join("b.raw"));
-    fs::copy(&raw, &other).unwrap();
-    let same = run_in(dir, &["image", "diff", "base.raw", "b.raw"]);
-    assert_eq!((same.code, same.out.as_str()), (0, ""));
+/// A copy of the base whose files are changed by debugfs.
+fn changed_files(dir: &Path) -> PathBuf {
+    let other = dir.join("b.raw");
+    fs::copy(dir.join("base.raw"), &other).unwrap();
     fs::write(dir.join("new"), "new\n").unwrap();
     let commands = dir.join("commands");
     let mut script = File::create(&commands).unwrap();
@@ -432,9 +442,19 @@ fn diff_tells_every_kind_of_change() {
     }
     let place = format!("{}?offset={SMALL_ROOT}", text(&other));
     tool("debugfs", &["-w", "-f", text(&commands), &place]);
+    other
+}
+
+#[test]
+fn diff_tells_every_change_of_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    small_base(dir);
+    let same = run_in(dir, &["image", "diff", "base.raw", "base.raw"]);
+    assert_eq!((same.code, same.out.as_str()), (0, ""));
+    changed_files(dir);
     let files = run_in(dir, &["image", "diff", "--files", "base.raw", "b.raw"]);
-    assert_eq!(files.code, 1);
-    assert_eq!(files.err, "");
+    assert_eq!((files.code, files.err.as_str()), (1, ""));
     let expected = "\
 changed /bin: target \"usr/bin\" -> \"/usr/bin\"
 changed /etc/group: owner \"0:0\" -> \"1000:0\"
@@ -445,32 +465,50 @@ changed /usr/bin/sh: xattr \"\" -> \"security.capability=0x616263\"
 removed /var/log/syslog.1
 ";
     assert_eq!(files.out, expected);
-    // Directories that become something else, and the other way round.
+    // A folder that becomes a file takes along what was in it.
+    let place = format!("{}?offset={SMALL_ROOT}", text(&dir.join("b.raw")));
+    for command in ["rm /boot/grub/grub.cfg", "rmdir /boot/grub", "symlink /boot/grub x"] {
+        tool("debugfs", &["-w", "-R", command, &place]);
+    }
+    let files = run_in(dir, &["image", "diff", "--files", "base.raw", "b.raw"]).out;
+    assert!(files.contains("changed /boot/grub: kind \"directory\" -> \"symlink\", "), "{files}");
+    assert!(files.contains("removed /boot/grub/grub.cfg\n"), "{files}");
+    // What cannot be compared is no difference.
+    fs::write(dir.join("x.qcow2"), b"QFI\xfb").unwrap();
+    assert_eq!(run_in(dir, &["image", "diff", "base.raw", "x.qcow2"]).code, 3);
+    assert_eq!(run_in(dir, &["image", "diff", "base.raw", "none"]).code, 3);
+}
+
+#[test]
+fn diff_tells_every_change_of_disk_and_partitions() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let raw = small_base(dir);
+    let other = changed_files(dir);
     tool("sgdisk", &["-c15:esp", "-t1:8304", text(&other)]);
     tool("truncate", &["-s", "+1M", text(&other)]);
     let found = run_in(dir, &["image", "diff", "--json", "base.raw", "b.raw"]);
     assert_eq!(found.code, 1);
     let found: Value = serde_json::from_str(&found.out).unwrap();
     assert_eq!(found["disk"]["size"], serde_json::json!([64 << 20, 65 << 20]));
-    let ranges = found["disk"]["ranges"].as_array().unwrap();
-    assert!(ranges.iter().all(|range| range["end"].as_u64() > range["start"].as_u64()));
     let changed = found["partitions"]["changed"].as_array().unwrap();
     assert_eq!((&changed[0]["number"], &changed[0]["fields"][0][0]), (&1.into(), &"type".into()));
     assert_eq!(changed[1]["fields"][0][2], "esp");
     assert_eq!(found["files"]["changes"].as_array().unwrap().len(), 7);
-    let disk = run_in(dir, &["image", "diff", "--disk", "base.raw", "b.raw"]);
+    // The blocks that cmp finds, and no others.
     let judge = Command::new("cmp").args(["-l", text(&raw), text(&other)]).output().unwrap();
     let bytes = String::from_utf8(judge.stdout).unwrap();
-    let blocks: std::collections::BTreeSet<u64> = bytes
-        .lines()
-        .map(|line| (line.split_whitespace().next().unwrap().parse::<u64>().unwrap() - 1) / 4096)
+    let place = |line: &str| line.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+    let expected: BTreeSet<u64> = bytes.lines().map(|line| (place(line) - 1) / 4096).collect();
+    let ranges = found["disk"]["ranges"].as_array().unwrap().iter();
+    let own: BTreeSet<u64> = ranges
+        .flat_map(|range| {
+            let end = range["end"].as_u64().unwrap().div_ceil(4096);
+            range["start"].as_u64().unwrap() / 4096..end
+        })
         .collect();
-    let own: u64 = ranges
-        .iter()
-        .map(|range| range["end"].as_u64().unwrap().min(64 << 20).div_ceil(4096)
-            - range["start"].as_u64().unwrap().min(64 << 20) / 4096)
-        .sum();
-    assert_eq!(own, blocks.len() as u64);
+    assert_eq!(own, expected);
+    let disk = run_in(dir, &["image", "diff", "--disk", "base.raw", "b.raw"]);
     assert!(disk.out.starts_with("disk: size 67108864 -> 68157440\n"), "{}", disk.out);
 }
 
@@ -508,7 +546,7 @@ fn kernel_base(dir: &Path, early: &[&str]) -> PathBuf {
     )
     .unwrap();
     fs::write(tree.join("boot/vmlinuz-6.1.0-9-cloud-amd64"), "kernel").unwrap();
-    // bsdtar's cpio: early microcode as it is, then the modules, compressed.
+    // Early microcode as it is, then the modules, compressed.
     let early_dir = dir.join("early/kernel/x86/microcode");
     fs::create_dir_all(&early_dir).unwrap();
     fs::write(early_dir.join("AuthenticAMD.bin"), [7; 5000]).unwrap();
@@ -519,8 +557,8 @@ fn kernel_base(dir: &Path, early: &[&str]) -> PathBuf {
     }
     let initrd = tree.join("boot/initrd.img-6.1.0-9-cloud-amd64");
     let command = format!(
-        "cd {dir}/early && bsdtar --format=newc -cf {initrd} kernel &&
-         cd {dir}/main && bsdtar --format=newc -cf - usr | zstd -q >> {initrd}",
+        "cd {dir}/early && find kernel | cpio --quiet -o -H newc > {initrd} &&
+         cd {dir}/main && find usr | cpio --quiet -o -H newc | zstd -q >> {initrd}",
         dir = text(dir),
         initrd = text(&initrd),
     );
@@ -567,7 +605,13 @@ fn hostile_images_are_errors_and_nothing_else() {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) % below
     };
-    let sources = [(raw, 4u64 << 20), (dir.join("a.qcow2"), 1 << 18), (dir.join("a.vmdk"), 1 << 17), (dir.join("a.vhdx"), 4 << 20), (dir.join("a.ova"), 2048)];
+    let sources = [
+        (raw, 4u64 << 20),
+        (dir.join("a.qcow2"), 1 << 18),
+        (dir.join("a.vmdk"), 1 << 17),
+        (dir.join("a.vhdx"), 4 << 20),
+        (dir.join("a.ova"), 2048),
+    ];
     for round in 0..60 {
         let (source, reach) = &sources[round % sources.len()];
         let file = dir.join("bad");

@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
 pub use disk_image::{
-    Cat, Compression, Convert, Diff, Flavour, Hypervisor, Image, ImageCommand, InputFormat, Inspect, Ls, Source,
-    Subformat, Verify,
+    Cat, Compression, Convert, Diff, Flavour, Hypervisor, Image, ImageCommand, InputFormat,
+    Inspect, Ls, Source, Subformat, Verify,
 };
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};

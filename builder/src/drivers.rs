@@ -15,5 +15,7 @@ pub fn missing(tree: &mut Tree, hypervisors: &[Hypervisor]) -> Result<Vec<Missin
     }
     let drivers = Drivers::read(tree).context("looking for the drivers of hypervisors")?;
     let drivers = drivers.iter();
-    Ok(drivers.flat_map(|drivers| hypervisors.iter().flat_map(|&one| drivers.missing(one))).collect())
+    Ok(drivers
+        .flat_map(|drivers| hypervisors.iter().flat_map(|&one| drivers.missing(one)))
+        .collect())
 }

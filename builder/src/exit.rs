@@ -88,6 +88,26 @@ impl std::fmt::Display for Different {
 
 impl std::error::Error for Different {}
 
+/// Any failure of a command whose exit code 1 means something else.
+#[derive(Debug)]
+struct Trouble;
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("they cannot be compared")
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// Sees to it that a failure of a comparison does not look like a difference.
+pub fn no_difference(error: Error) -> Error {
+    match error.is::<Different>() || error.chain().any(|link| class(link).is_some()) {
+        true => error,
+        false => error.context(Trouble),
+    }
+}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug)]
@@ -121,6 +141,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
 fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
+    }
+    if error.is::<Trouble>() {
+        return Some(ENVIRONMENT);
     }
     if error.is::<Failed>() {
         return Some(VERIFICATION);

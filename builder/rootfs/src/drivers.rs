@@ -68,7 +68,11 @@ impl fmt::Display for Missing {
         let sets: Vec<String> = drivers.iter().map(|set| set.join(" with ")).collect();
         let sets = sets.join(", or ");
         let place = if *is_installed { "the initramfs of kernel" } else { "kernel" };
-        write!(f, "{}: {place} {kernel} lacks the driver of {purpose}: {sets}; ", hypervisor.name())?;
+        write!(
+            f,
+            "{}: {place} {kernel} lacks the driver of {purpose}: {sets}; ",
+            hypervisor.name()
+        )?;
         match drivers.first().filter(|_| *is_installed) {
             Some(set) => write!(
                 f,
@@ -207,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_driver_needs_its_dependencies() {
-        let dep = "k/virtio_blk.ko: k/virtio.ko\nk/virtio_pci.ko:\nk/virtio.ko:\nk/virtio_net.ko:\n";
+        let dep =
+            "k/virtio_blk.ko: k/virtio.ko\nk/virtio_pci.ko:\nk/virtio.ko:\nk/virtio_net.ko:\n";
         let all = drivers(&["virtio_pci"], dep, &["virtio_blk", "virtio"]);
         assert_eq!(all.missing(Hypervisor::Kvm), []);
         assert!(all.is_early("virtio_blk") && !all.is_early("virtio_scsi"));
@@ -233,7 +238,10 @@ mod tests {
         let drivers: Vec<_> = found.iter().map(|missing| &missing.drivers).collect();
         assert_eq!(drivers, [&[["vmw_pvscsi"], ["mptspi"]], &[["vmxnet3"], ["e1000e"]]]);
         let text = found[0].to_string();
-        assert!(text.contains("pvscsi, or mptspi; choose a `base:` with another flavour"), "{text}");
+        assert!(
+            text.contains("pvscsi, or mptspi; choose a `base:` with another flavour"),
+            "{text}"
+        );
         assert_eq!(cloud.missing(Hypervisor::Hyperv).len(), 3);
     }
 }

@@ -86,9 +86,6 @@ mod tests {
     fn versions_are_compared_by_number() {
         let mut versions = ["6.10.0-2-amd64", "6.2.0-10-amd64", "6.2.0-9-amd64", "5.15.0-1-kvm"];
         versions.sort_by(|a, b| key(a).cmp(&key(b)));
-        assert_eq!(
-            versions,
-            ["5.15.0-1-kvm", "6.2.0-9-amd64", "6.2.0-10-amd64", "6.10.0-2-amd64"]
-        );
+        assert_eq!(versions, ["5.15.0-1-kvm", "6.2.0-9-amd64", "6.2.0-10-amd64", "6.10.0-2-amd64"]);
     }
 }

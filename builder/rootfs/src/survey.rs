@@ -137,7 +137,7 @@ impl Release {
     fn parse(text: &str) -> Self {
         let value = |key: &str| {
             let lines = text.lines().filter_map(|line| line.trim().split_once('='));
-            let found = lines.filter(|(name, _)| *name == key).map(|(_, value)| value).last();
+            let found = lines.filter(|(name, _)| *name == key).map(|(_, value)| value).next_back();
             unquote(found.unwrap_or_default())
         };
         Self { id: value("ID"), version: value("VERSION_ID"), name: value("PRETTY_NAME") }
@@ -146,9 +146,9 @@ impl Release {
 
 /// A value as a shell would read it.
 fn unquote(value: &str) -> String {
-    let inner = ['"', '\''].iter().find_map(|&quote| {
-        value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote))
-    });
+    let inner = ['"', '\'']
+        .iter()
+        .find_map(|&quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
     let mut out = String::new();
     let mut chars = inner.unwrap_or(value).chars();
     while let Some(c) = chars.next() {
@@ -200,11 +200,8 @@ mod tests {
     #[test]
     fn release_is_read_as_a_shell_would() {
         let text = "PRETTY_NAME=\"Debian \\\"12\\\"\"\nID=debian\n#ID=x\nVERSION_ID='12'\nbroken\n";
-        let expected = Release {
-            id: "debian".into(),
-            version: "12".into(),
-            name: "Debian \"12\"".into(),
-        };
+        let expected =
+            Release { id: "debian".into(), version: "12".into(), name: "Debian \"12\"".into() };
         assert_eq!(Release::parse(text), expected);
         assert_eq!(Release::parse("\u{0}="), Release::default());
         assert_eq!(unquote("\""), "\"");

@@ -77,9 +77,7 @@ pub enum Contents {
 
 impl Contents {
     /// What is there, and why it is not sound.
-    fn probe(
-        view: &Arc<dyn WriteView>,
-    ) -> bootwright_disk::Result<(Self, Option<&'static str>)> {
+    fn probe(view: &Arc<dyn WriteView>) -> bootwright_disk::Result<(Self, Option<&'static str>)> {
         if view.size() >= probe::OFFSET + probe::LEN {
             let bytes = read_vec(view, probe::OFFSET, probe::LEN)?;
             if let Some(found) = Super::parse(&bytes) {
@@ -107,11 +105,7 @@ impl Contents {
 }
 
 impl Volume {
-    fn new(
-        view: Arc<dyn WriteView>,
-        partition: Option<Partition>,
-        access: Access,
-    ) -> Result<Self> {
+    fn new(view: Arc<dyn WriteView>, partition: Option<Partition>, access: Access) -> Result<Self> {
         let name = match &partition {
             Some(partition) => format!("partition {}", partition.number),
             None => "the disk".to_owned(),

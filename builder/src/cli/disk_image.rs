@@ -221,7 +221,8 @@ pub enum Hypervisor {
 ///
 /// On three levels: the disk's bytes, the partitions, and the files (content, mode, owner,
 /// extended attributes, targets of symlinks; not their times). Like diff, it exits with 0
-/// if nothing differs and with 1 if something does. All levels, unless some are given.
+/// if nothing differs, with 1 if something does, and with more if they cannot be compared.
+/// All levels, unless some are given.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -16,6 +16,7 @@ use bootwright_disk::Format;
 use bootwright_rootfs::{Found, Tree};
 
 use crate::cli::{Image, ImageCommand, InputFormat, Source};
+use crate::exit;
 use crate::image::input::{self, Input};
 use crate::progress::Progress;
 use crate::report;
@@ -31,14 +32,16 @@ pub fn run(arguments: &Image, progress: Progress) -> Result<()> {
         ImageCommand::Ls(arguments) => ls::run(arguments, progress),
         ImageCommand::Cat(arguments) => cat::run(arguments, progress),
         ImageCommand::Verify(arguments) => verify::run(arguments, progress),
-        ImageCommand::Diff(arguments) => diff::run(arguments, progress),
+        ImageCommand::Diff(arguments) => {
+            diff::run(arguments, progress).map_err(exit::no_difference)
+        }
     }
 }
 
 /// The tree of an image. A file system that is not sound is read all the same, with a note.
 fn tree(input: &Input, progress: Progress) -> Result<Tree> {
-    let tree = Tree::open_to_read(Arc::clone(&input.image.view))
-        .with_context(|| input.name.clone())?;
+    let tree =
+        Tree::open_to_read(Arc::clone(&input.image.view)).with_context(|| input.name.clone())?;
     for (point, volume) in tree.mounts() {
         if let Some(unclean) = volume.unclean {
             let place = &volume.place;

@@ -26,10 +26,7 @@ pub fn processors() -> usize {
 ///
 /// # Errors
 /// The first failure by the order of the chunks, and an interrupt.
-pub fn chunks<T: Send>(
-    size: u64,
-    look: impl Fn(u64, usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+pub fn chunks<T: Send>(size: u64, look: impl Fn(u64, usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     let next = AtomicU64::new(0);
     let work = || {
         let mut seen = Vec::new();
@@ -50,9 +47,9 @@ pub fn chunks<T: Send>(
     };
     let mut all: Vec<(u64, Result<T>)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..processors()).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.flatten().collect()
     });
     ensure!(!interrupt::is_set(), "interrupted");

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use bootwright_disk::partition::{self, Kind, TableKind};
 use bootwright_disk::view::{ExtentKind, ReadOnly, View, WriteView};
+use bootwright_rootfs::drivers::Hypervisor;
 use bootwright_rootfs::{
     Access, Contents, Kernel, MachineId, Survey, Tree, Volume, signature, survey, volumes_for,
 };
-use bootwright_rootfs::drivers::Hypervisor;
 use serde::Serialize;
 
 use super::input::Input;
@@ -187,7 +187,8 @@ pub fn describe(input: &Input, with_drivers: bool) -> Result<Description> {
         false => None,
     };
     let system = tree.as_mut().and_then(|tree| system(tree, with_drivers, &mut note));
-    let mounts: Vec<(String, u64)> = tree.iter().flat_map(Tree::mounts).map(|(point, volume)| (point, start(volume))).collect();
+    let mounts: Vec<(String, u64)> =
+        tree.iter().flat_map(Tree::mounts).map(|(point, volume)| (point, start(volume))).collect();
     let mut volumes = Vec::new();
     for volume in &found {
         let mut part = volume_part(volume);
@@ -230,7 +231,10 @@ fn drivers(tree: &mut Tree) -> Result<Vec<DriversPart>> {
     let missing = crate::drivers::missing(tree, &Hypervisor::ALL)?;
     let parts = Hypervisor::ALL.into_iter().map(|hypervisor| {
         let own = missing.iter().filter(|missing| missing.hypervisor == hypervisor);
-        DriversPart { hypervisor: hypervisor.name(), missing: own.map(ToString::to_string).collect() }
+        DriversPart {
+            hypervisor: hypervisor.name(),
+            missing: own.map(ToString::to_string).collect(),
+        }
     });
     Ok(parts.collect())
 }

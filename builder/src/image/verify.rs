@@ -52,7 +52,9 @@ pub fn finding(error: anyhow::Error) -> Result<Finding> {
         Error::Io { .. } | Error::Unsupported { .. } => None,
     });
     match place {
-        Some(place) => Ok(Finding::new(place, "what the format's specification says", format!("{error:#}"))),
+        Some(place) => {
+            Ok(Finding::new(place, "what the format's specification says", format!("{error:#}")))
+        }
         None => Err(error),
     }
 }
@@ -152,7 +154,8 @@ pub fn folder(path: &Path) -> Result<(Vec<String>, Vec<Report>)> {
                 }
             }
             Err(problem) => {
-                reports.push(Report::new(list, Finding::new("content", "a list of digests", problem)));
+                reports
+                    .push(Report::new(list, Finding::new("content", "a list of digests", problem)));
             }
         }
     }
@@ -236,7 +239,8 @@ mod tests {
         assert!(parse_sums(&format!("{digest}  ../x\n")).unwrap_err().contains("no name"));
         assert!(parse_sums("x\n").unwrap_err().contains("line 1"));
         assert!(parse_sums("xx  y\n").unwrap_err().contains("no SHA-256"));
-        let manifest = format!("{{\"outputs\": [{{\"file\": \"a.raw\", \"sha256\": \"{digest}\"}}]}}");
+        let manifest =
+            format!("{{\"outputs\": [{{\"file\": \"a.raw\", \"sha256\": \"{digest}\"}}]}}");
         assert_eq!(parse_manifest(&manifest).unwrap()[0].0, "a.raw");
         assert!(parse_manifest("{}").unwrap_err().contains("outputs"));
         assert!(parse_manifest("{\"outputs\": [{}]}").unwrap_err().contains("no `file`"));

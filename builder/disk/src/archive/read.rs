@@ -79,8 +79,7 @@ pub fn open(file: &Arc<dyn View>) -> Result<Option<Archived>> {
         return Ok(None);
     }
     let disk = only_disk(entries(file)?)?;
-    let window: Arc<dyn View> =
-        Arc::new(Window::new(Arc::clone(file), disk.offset, disk.size)?);
+    let window: Arc<dyn View> = Arc::new(Window::new(Arc::clone(file), disk.offset, disk.size)?);
     let image = open_view(Arc::clone(&window), None)?;
     Ok(Some(Archived { kind: Kind::Ova { disk: disk.name }, image, file: window }))
 }

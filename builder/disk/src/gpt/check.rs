@@ -39,7 +39,9 @@ pub fn check(disk: &(impl View + ?Sized)) -> Result<Vec<Finding>> {
             }
         }
         Err(error @ Error::Io { .. }) => return Err(error),
-        Err(error) => findings.push(Finding::new("backup of the GPT", "a good one", error.to_string())),
+        Err(error) => {
+            findings.push(Finding::new("backup of the GPT", "a good one", error.to_string()))
+        }
     }
     findings.extend(protective(&read_vec(disk, 0, SECTOR)?));
     Ok(findings)

@@ -53,8 +53,7 @@ pub(crate) fn check(file: &impl View) -> Result<Vec<Finding>> {
     users.count(header.l1_offset, u64::from(header.l1_entries) * 8);
     count_disk(&image, &mut users)?;
     let blocks = read_vec(file, refcounts.table, refcounts.table_len)?;
-    let blocks: Vec<u64> =
-        blocks.chunks_exact(8).map(|word| be64(word, 0) & OFFSET_MASK).collect();
+    let blocks: Vec<u64> = blocks.chunks_exact(8).map(|word| be64(word, 0) & OFFSET_MASK).collect();
     for &block in blocks.iter().filter(|&&block| block != 0) {
         users.count(block, header.cluster_size());
     }

@@ -35,7 +35,8 @@ pub(crate) fn check(file: &impl View) -> Result<Vec<Finding>> {
     let geometry = image.geometry();
     let mut owned = vec![Owned::new(0, MIB, ("headers at", 0))];
     let regions = image.regions();
-    for (what, region) in [("block allocation table at", regions.bat), ("metadata at", regions.metadata)]
+    for (what, region) in
+        [("block allocation table at", regions.bat), ("metadata at", regions.metadata)]
     {
         owned.push(Owned::new(region.offset, region.len.into(), (what, region.offset)));
     }

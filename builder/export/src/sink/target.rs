@@ -8,7 +8,7 @@ use bootwright_disk::Sha256;
 use super::unnamed::Unnamed;
 
 /// Zeros are written to pipes in pieces of this many bytes.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Takes bytes in ascending order.
 pub(super) enum Target {

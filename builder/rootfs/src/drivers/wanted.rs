@@ -41,11 +41,7 @@ pub(super) fn wanted(hypervisor: Hypervisor) -> &'static [Wanted] {
                 when: Booting,
                 any: &[&["vmw_pvscsi", "sd_mod"], &["mptspi", "sd_mod"]],
             },
-            Wanted {
-                purpose: "the network",
-                when: Running,
-                any: &[&["vmxnet3"], &["e1000e"]],
-            },
+            Wanted { purpose: "the network", when: Running, any: &[&["vmxnet3"], &["e1000e"]] },
         ],
         Hypervisor::Hyperv => &[
             Wanted {

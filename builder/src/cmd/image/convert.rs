@@ -53,8 +53,7 @@ pub fn run(arguments: &Convert, progress: Progress) -> Result<()> {
         Sink::stream("stdout", Box::new(io::stdout()))
     } else {
         let patched = format.is_patched();
-        let options =
-            SinkOptions { replace: arguments.force, patched, ..SinkOptions::default() };
+        let options = SinkOptions { replace: arguments.force, patched, ..SinkOptions::default() };
         Sink::create(&arguments.out, options)?
     };
     let bar = progress.bytes("converting", view.size());
@@ -83,52 +82,7 @@ fn choose(arguments: &Convert) -> Result<DiskFormat> {
             ));
         }
     };
-    let compression = arguments.compression.or(packed);
-    let level = |usual: u32, most: u32| match arguments.level.unwrap_or(usual) {
-        level if level <= most => Ok(level),
-        level => usage(format!("--level {level}: this compression has levels 1 to {most}")),
-    };
-    let zstd = || level(3, 19).map(u32::cast_signed);
-    let chosen = match (format, arguments.subformat, compression) {
-        (InputFormat::Raw, None, None | Some(Compression::None)) => DiskFormat::Raw,
-        (InputFormat::Raw, None, Some(method)) => DiskFormat::RawCompressed(match method {
-            Compression::Zstd => Codec::Zstd(zstd()?),
-            Compression::Xz => Codec::Xz(level(6, 9)?),
-            _ => Codec::Gzip(level(6, 9)?),
-        }),
-        (InputFormat::Qcow2, None, method) => DiskFormat::Qcow2(match method {
-            None | Some(Compression::Zlib) => qcow2::Compression::Zlib(level(6, 9)?),
-            Some(Compression::Zstd) => qcow2::Compression::Zstd(zstd()?),
-            Some(Compression::None) => qcow2::Compression::None,
-            Some(_) => return usage("a qcow2 is compressed with zlib, zstd or none".to_owned()),
-        }),
-        (
-            InputFormat::Vmdk,
-            None | Some(Subformat::StreamOptimized),
-            None | Some(Compression::Zlib),
-        ) => DiskFormat::Vmdk(Vmdk::StreamOptimized(level(6, 9)?)),
-        (InputFormat::Vmdk, Some(Subformat::MonolithicSparse), None | Some(Compression::None)) => {
-            DiskFormat::Vmdk(Vmdk::MonolithicSparse)
-        }
-        (InputFormat::Vhdx, None | Some(Subformat::Dynamic), None | Some(Compression::None)) => {
-            DiskFormat::Vhdx
-        }
-        (
-            InputFormat::Vhd,
-            None | Some(Subformat::Dynamic | Subformat::Fixed),
-            None | Some(Compression::None),
-        ) => DiskFormat::Vhd {
-            flavour: flavour(arguments.flavour),
-            fixed: arguments.subformat == Some(Subformat::Fixed),
-        },
-        _ => {
-            return usage(
-                "this format has no such subformat or compression; \
-                 `bootwright image convert --help` lists them"
-                    .to_owned(),
-            );
-        }
-    };
+    let chosen = of_format(format, arguments, arguments.compression.or(packed))?;
     if arguments.flavour.is_some() && !matches!(chosen, DiskFormat::Vhd { .. }) {
         return usage("--flavour is for vhd alone".to_owned());
     }
@@ -136,6 +90,72 @@ fn choose(arguments: &Convert) -> Result<DiskFormat> {
         return usage("--level is for compressed formats alone".to_owned());
     }
     Ok(chosen)
+}
+
+/// A format with what is said about it, if that goes together.
+fn of_format(
+    format: InputFormat,
+    arguments: &Convert,
+    compression: Option<Compression>,
+) -> Result<DiskFormat> {
+    let uncompressed = matches!(compression, None | Some(Compression::None));
+    Ok(match (format, arguments.subformat) {
+        (InputFormat::Raw, None) => raw(compression, arguments.level)?,
+        (InputFormat::Qcow2, None) => DiskFormat::Qcow2(qcow2(compression, arguments.level)?),
+        (InputFormat::Vmdk, None | Some(Subformat::StreamOptimized))
+            if matches!(compression, None | Some(Compression::Zlib)) =>
+        {
+            DiskFormat::Vmdk(Vmdk::StreamOptimized(level(arguments.level, 6, 9)?))
+        }
+        (InputFormat::Vmdk, Some(Subformat::MonolithicSparse)) if uncompressed => {
+            DiskFormat::Vmdk(Vmdk::MonolithicSparse)
+        }
+        (InputFormat::Vhdx, None | Some(Subformat::Dynamic)) if uncompressed => DiskFormat::Vhdx,
+        (InputFormat::Vhd, None | Some(Subformat::Dynamic | Subformat::Fixed)) if uncompressed => {
+            DiskFormat::Vhd {
+                flavour: flavour(arguments.flavour),
+                fixed: arguments.subformat == Some(Subformat::Fixed),
+            }
+        }
+        _ => {
+            return usage(
+                "this format has no such subformat or compression; \
+                 `bootwright image convert --help` lists them"
+                    .to_owned(),
+            );
+        }
+    })
+}
+
+/// The wanted level, or the usual one, up to the most that the compression has.
+fn level(wanted: Option<u32>, usual: u32, most: u32) -> Result<u32> {
+    match wanted.unwrap_or(usual) {
+        level if level <= most => Ok(level),
+        level => usage(format!("--level {level}: this compression has levels 1 to {most}")),
+    }
+}
+
+fn raw(compression: Option<Compression>, wanted: Option<u32>) -> Result<DiskFormat> {
+    Ok(DiskFormat::RawCompressed(match compression {
+        None | Some(Compression::None) => return Ok(DiskFormat::Raw),
+        Some(Compression::Zstd) => Codec::Zstd(level(wanted, 3, 19)?.cast_signed()),
+        Some(Compression::Xz) => Codec::Xz(level(wanted, 6, 9)?),
+        Some(Compression::Gzip) => Codec::Gzip(level(wanted, 6, 9)?),
+        Some(Compression::Zlib) => {
+            return usage("a raw image is compressed with zstd, gzip, xz or none".to_owned());
+        }
+    }))
+}
+
+fn qcow2(compression: Option<Compression>, wanted: Option<u32>) -> Result<qcow2::Compression> {
+    Ok(match compression {
+        None | Some(Compression::Zlib) => qcow2::Compression::Zlib(level(wanted, 6, 9)?),
+        Some(Compression::Zstd) => qcow2::Compression::Zstd(level(wanted, 3, 19)?.cast_signed()),
+        Some(Compression::None) => qcow2::Compression::None,
+        Some(Compression::Gzip | Compression::Xz) => {
+            return usage("a qcow2 is compressed with zlib, zstd or none".to_owned());
+        }
+    })
 }
 
 fn flavour(given: Option<Flavour>) -> vhd::Flavour {

@@ -93,7 +93,10 @@ fn show_disk(disk: &DiskDiff) {
         line(&format!("disk: {:#x} to {:#x}", range.start, range.end));
     }
     if disk.ranges.len() > MAX_RANGES {
-        line(&format!("disk: and {} more ranges (--json lists them)", disk.ranges.len() - MAX_RANGES));
+        line(&format!(
+            "disk: and {} more ranges (--json lists them)",
+            disk.ranges.len() - MAX_RANGES
+        ));
     }
 }
 

@@ -4,7 +4,9 @@ use anyhow::Result;
 use bootwright_rootfs::bytes;
 
 use crate::cli::Inspect;
-use crate::image::survey::{Container, Description, Disk, FileSystem, System, VolumePart, describe};
+use crate::image::survey::{
+    Container, Description, Disk, FileSystem, System, VolumePart, describe,
+};
 use crate::progress::Progress;
 use crate::report;
 

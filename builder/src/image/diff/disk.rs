@@ -110,10 +110,8 @@ mod tests {
         other[BLOCK] = 1;
         other[3 * BLOCK] = 1;
         let block = BLOCK as u64;
-        let expected = [
-            Range { start: 0, end: 2 * block },
-            Range { start: 3 * block, end: 3 * block + 10 },
-        ];
+        let expected =
+            [Range { start: 0, end: 2 * block }, Range { start: 3 * block, end: 3 * block + 10 }];
         assert_eq!(ranges(0, zeros.len(), (None, Some(&other))), expected);
     }
 }

@@ -56,8 +56,10 @@ pub fn files(a: &mut Tree, b: &mut Tree) -> Result<FileDiff> {
     // Directories deeper down come first, so that the list is sorted by path in the end.
     while let Some((a, b)) = todo.pop() {
         ensure!(!interrupt::is_set(), "interrupted");
-        let (mut old, mut new) =
-            (walk.a.children(&a)?.into_iter().peekable(), walk.b.children(&b)?.into_iter().peekable());
+        let (mut old, mut new) = (
+            walk.a.children(&a)?.into_iter().peekable(),
+            walk.b.children(&b)?.into_iter().peekable(),
+        );
         let mut below = Vec::new();
         loop {
             let order = match (old.peek(), new.peek()) {
