@@ -1,11 +1,18 @@
 //! The command line, as types. No logic.
 
 #[cfg(feature = "image")]
+mod disk_image;
+#[cfg(feature = "image")]
 mod image;
 mod seed;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "image")]
+pub use disk_image::{
+    Cat, Compression, Convert, Diff, Flavour, Hypervisor, Image, ImageCommand, InputFormat,
+    Inspect, Ls, Source, Subformat, Verify,
+};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -45,5 +52,7 @@ pub enum Command {
     Plan(Plan),
     #[cfg(feature = "image")]
     Boot(Boot),
+    #[cfg(feature = "image")]
+    Image(Image),
     Seed(Seed),
 }

@@ -4,6 +4,8 @@
 mod boot;
 #[cfg(feature = "image")]
 mod build;
+#[cfg(feature = "image")]
+mod image;
 mod seed;
 
 use anyhow::Result;
@@ -24,6 +26,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Plan(arguments) => build::plan(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Boot(arguments) => boot::boot(&arguments, progress),
+        #[cfg(feature = "image")]
+        Command::Image(arguments) => image::run(&arguments, progress),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

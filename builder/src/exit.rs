@@ -28,6 +28,11 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
+    /// Says which file cannot be read.
+    pub fn new(what: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
+        Self { what, path: path.to_owned(), source }
+    }
+
     /// Reads a text file, or says which one cannot be read.
     pub fn read(what: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Self> {
         std::fs::read(path).map_err(|source| Self { what, path: path.to_owned(), source })
@@ -58,6 +63,63 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Something that was checked and is not what it was to be. What is wrong has been shown.
+#[derive(Debug)]
+pub struct Failed(pub String);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Two things that were compared and differ: no failure, but not success either. How they
+/// differ has been shown.
+#[derive(Debug)]
+pub struct Different;
+
+impl std::fmt::Display for Different {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("they differ")
+    }
+}
+
+impl std::error::Error for Different {}
+
+/// Any failure of a command whose exit code 1 means something else.
+#[derive(Debug)]
+struct Trouble;
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("they cannot be compared")
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// Sees to it that a failure of a comparison does not look like a difference.
+pub fn no_difference(error: Error) -> Error {
+    match error.is::<Different>() || error.chain().any(|link| class(link).is_some()) {
+        true => error,
+        false => error.context(Trouble),
+    }
+}
+
+/// An input that is well-formed and cannot do what is asked of it.
+#[derive(Debug)]
+pub struct Unusable(pub String);
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug)]
@@ -76,6 +138,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
+    if error.is::<Different>() {
+        return ExitCode::from(OTHER);
+    }
     if interrupt::is_set() {
         report::message("interrupted; nothing was left behind");
         return ExitCode::from(interrupt::EXIT_CODE);
@@ -89,10 +154,17 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
     }
+    if error.is::<Trouble>() {
+        return Some(ENVIRONMENT);
+    }
+    if error.is::<Failed>() {
+        return Some(VERIFICATION);
+    }
     if error.is::<GuestState>() {
         return Some(GUEST);
     }
     if error.is::<Unreadable>()
+        || error.is::<Unusable>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()

@@ -83,6 +83,22 @@ impl DiskFormat {
         }
     }
 
+    /// Whether its files hold identifiers, which derive from [`Disk::id`].
+    pub fn has_ids(self) -> bool {
+        matches!(self, Self::Vmdk(_) | Self::Vhdx(_) | Self::Vhd { .. })
+    }
+
+    /// Whether data is compressed, at some level.
+    pub fn is_compressed(self) -> bool {
+        match self {
+            Self::RawCompressed(_) | Self::Vmdk(Vmdk::StreamOptimized(_)) => true,
+            Self::Qcow2(compression) => compression != qcow2::Compression::None,
+            Self::Raw | Self::Vmdk(Vmdk::MonolithicSparse) | Self::Vhdx(_) | Self::Vhd { .. } => {
+                false
+            }
+        }
+    }
+
     /// The writer of the format.
     ///
     /// # Errors

@@ -4,9 +4,13 @@
 mod agent;
 mod cli;
 mod cmd;
+#[cfg(feature = "image")]
+mod drivers;
 mod exit;
 #[cfg(feature = "image")]
 mod formats;
+#[cfg(feature = "image")]
+mod image;
 mod interrupt;
 #[cfg(feature = "image")]
 mod pipeline;
@@ -16,6 +20,8 @@ mod plan;
 mod profile;
 mod progress;
 mod report;
+#[cfg(feature = "image")]
+mod scratch;
 
 use std::process::ExitCode;
 

@@ -14,10 +14,11 @@ use bootwright_export::pass::Pass;
 use bootwright_rootfs::steps::{agent, cmdline, generalise, overlay, units, users};
 use bootwright_rootfs::{Edit, Tree};
 
-use crate::interrupt;
+use crate::exit::Unusable;
 use crate::plan::{Inputs, Plan};
-use crate::profile;
+use crate::profile::{self, DriverCheck};
 use crate::progress::Progress;
+use crate::{drivers, interrupt};
 
 use appliance::Appliance;
 
@@ -46,7 +47,7 @@ pub fn build<'a>(
     let stage = target.progress.stage("editing the image");
     let before = esp_digest(inputs)?;
     gpt::move_backup(&inputs.disk).context("moving the partition table's backup")?;
-    edit(plan, inputs).context("editing the image")?;
+    edit(plan, inputs, target.progress).context("editing the image")?;
     let after = esp_digest(inputs)?;
     drop(stage);
     let outputs = write(plan, inputs, target)?;
@@ -61,7 +62,7 @@ pub fn build<'a>(
 }
 
 /// Applies every step of the plan, each on what the ones before it left.
-fn edit(plan: &Plan, inputs: &Inputs) -> Result<()> {
+fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
     let now = plan.timestamp;
     let disk: Arc<dyn WriteView> = Arc::clone(&inputs.disk) as Arc<dyn WriteView>;
     let mut tree = Tree::open(&disk, now)?;
@@ -98,7 +99,30 @@ fn edit(plan: &Plan, inputs: &Inputs) -> Result<()> {
     apply(&mut tree, edits)?;
     let edits = cmdline::edits(&mut tree, &plan.kernel_cmdline)?;
     apply(&mut tree, edits)?;
+    check_drivers(plan, &mut tree, progress)?;
     Ok(tree.finish()?)
+}
+
+/// Says what the image lacks to boot on the hypervisors of its outputs, or fails over it.
+fn check_drivers(plan: &Plan, tree: &mut Tree, progress: Progress) -> Result<()> {
+    if plan.drivers == DriverCheck::Ignore {
+        return Ok(());
+    }
+    let mut hypervisors: Vec<_> =
+        plan.outputs.iter().filter_map(|part| part.kind.hypervisor()).collect();
+    hypervisors.sort();
+    hypervisors.dedup();
+    let missing = drivers::missing(tree, &hypervisors)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    if plan.drivers == DriverCheck::Warn {
+        progress.note(&format!("warning: {}", lines.join("\nwarning: ")));
+        return Ok(());
+    }
+    let advice = "or set `drivers: warn` in the profile to build it all the same";
+    Err(Unusable(format!("the image would not boot: {}; {advice}", lines.join("; "))).into())
 }
 
 /// Digest of the EFI system partition as it is now, if there is one.

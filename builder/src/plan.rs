@@ -11,7 +11,7 @@ use bootwright_rootfs::steps::overlay::Overlay;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::profile::{Machine, Size, Units, User, Vars};
+use crate::profile::{DriverCheck, Machine, Size, Units, User, Vars};
 
 pub use outputs::{DescriptorKind, DescriptorPart, OutputKind, OutputPart};
 pub use resolve::{Options, resolve};
@@ -43,6 +43,7 @@ pub struct Plan {
     pub units: Units,
     pub kernel_cmdline: Vec<String>,
     pub machine: Machine,
+    pub drivers: DriverCheck,
     pub outputs: Vec<OutputPart>,
     /// Small files with which hypervisors take the outputs.
     pub descriptors: Vec<DescriptorPart>,

@@ -12,6 +12,34 @@ pub fn data(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Writes bytes to stdout as they are. Gives whether anybody still reads them.
+///
+/// # Errors
+/// What the system says, but that the reader has gone.
+pub fn raw(bytes: &[u8]) -> std::io::Result<bool> {
+    match std::io::stdout().write_all(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A name from an image as it may be shown on a terminal: what could control one, and what
+/// is not UTF-8, is escaped.
+pub fn name(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c.is_control() {
+                true => out.extend(c.escape_default()),
+                false => out.push(c),
+            }
+        }
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
+}
+
 /// Prints a value as JSON on stdout.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ pub mod reseal;
 mod walk;
 
 use bootwright_disk::view::Memory;
-use bootwright_disk::{Format, open_view};
+use bootwright_disk::{Format, check, gpt, open_view};
 use libfuzzer_sys::fuzzer_mutate;
 
 /// Bytes of a piece, of its record, and of what comes before the first record.
@@ -50,8 +50,10 @@ pub fn file(input: &[u8], reseal: fn(&mut [u8])) -> Option<Vec<u8>> {
 pub fn read_everything(input: &[u8], format: Format, reseal: fn(&mut [u8])) {
     let Some(file) = file(input, reseal) else { return };
     let _ = Format::detect(&file[..file.len().min(512)], &file[file.len().saturating_sub(512)..]);
-    let _ = open_view(Memory::new(file), Some(format))
-        .and_then(|image| walk::walk(image.view.as_ref()));
+    let file = Memory::new(file);
+    let _ = check::container(&file, format);
+    let _ = gpt::check(&file);
+    let _ = open_view(file, Some(format)).and_then(|image| walk::walk(image.view.as_ref()));
 }
 
 /// Mutates the bytes of one piece, or one time in eight anything. Gives the new length.

@@ -42,6 +42,11 @@ pub fn ok_in(dir: &Path, args: &[&str]) -> Ran {
     ran
 }
 
+/// Runs the program, which must succeed and print JSON.
+pub fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&ok_in(dir, args).out).unwrap()
+}
+
 /// Runs a tool that must be there and succeed; gives what it prints.
 pub fn tool(program: &str, args: &[&str]) -> String {
     let output = Command::new(program)
@@ -179,15 +184,19 @@ fn small_tree(tree: &Path) {
         fs::create_dir_all(tree.join(dir)).unwrap();
     }
     symlink("usr/bin", tree.join("bin")).unwrap();
-    // A program, to tell the architecture by.
+    fs::write(tree.join("usr/bin/sh"), program()).unwrap();
+    for path in walk(tree) {
+        tool("touch", &["-h", "-d", "@1600000000", text(&path)]);
+    }
+}
+
+/// The head of a program for amd64, to tell an image's architecture by.
+pub fn program() -> Vec<u8> {
     let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
     elf.resize(64, 0);
     elf[16] = 2;
     elf[18] = 62;
-    fs::write(tree.join("usr/bin/sh"), elf).unwrap();
-    for path in walk(tree) {
-        tool("touch", &["-h", "-d", "@1600000000", text(&path)]);
-    }
+    elf
 }
 
 fn walk(dir: &Path) -> Vec<PathBuf> {

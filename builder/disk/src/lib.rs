@@ -8,14 +8,18 @@
 //! Parsers of foreign bytes live in the `layout` file of each format, take `&[u8]` and do
 //! no I/O. Writers take the disk in ascending [`units`](mod@unit) and append to a [`sink`].
 
+pub mod archive;
 mod cache;
+pub mod check;
 pub mod codec;
 mod digest;
 mod error;
 mod fields;
 pub mod gpt;
+mod info;
 mod mbr;
 mod open;
+pub mod packed;
 pub mod partition;
 pub mod qcow2;
 pub mod raw;
@@ -28,4 +32,5 @@ pub mod vmdk;
 
 pub use digest::Sha256;
 pub use error::{Error, Result};
+pub use info::Info;
 pub use open::{Format, Image, open, open_view};

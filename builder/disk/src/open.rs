@@ -10,7 +10,7 @@ use crate::vhd::{self, Vhd};
 use crate::vhdx::{self, Vhdx};
 use crate::view::{View, read_vec};
 use crate::vmdk::{self, Vmdk};
-use crate::{Error, Result};
+use crate::{Error, Info, Result};
 
 /// Bytes at the start and at the end of a file that tell its format.
 const PROBE: u64 = 512;
@@ -84,6 +84,8 @@ pub struct Image {
     pub format: Format,
     /// The disk in it.
     pub view: Arc<dyn View>,
+    /// What the file says about itself.
+    pub info: Info,
 }
 
 impl std::fmt::Debug for Image {
@@ -119,14 +121,22 @@ pub fn open_view(file: impl View + 'static, format: Option<Format>) -> Result<Im
             Format::detect(&read_vec(&file, 0, len)?, &tail)
         }
     };
-    let view: Arc<dyn View> = match format {
-        Format::Raw => Arc::new(file),
-        Format::Qcow2 => Arc::new(Qcow2::new(file)?),
-        Format::Vmdk => Arc::new(Vmdk::new(file)?),
-        Format::Vhdx => Arc::new(Vhdx::new(file)?),
-        Format::Vhd => Arc::new(Vhd::new(file)?),
+    // The view and what it says about itself.
+    macro_rules! opened {
+        ($reader:expr) => {{
+            let reader = $reader;
+            let info = reader.info();
+            (Arc::new(reader) as Arc<dyn View>, info)
+        }};
+    }
+    let (view, info) = match format {
+        Format::Raw => (Arc::new(file) as Arc<dyn View>, Info::default()),
+        Format::Qcow2 => opened!(Qcow2::new(file)?),
+        Format::Vmdk => opened!(Vmdk::new(file)?),
+        Format::Vhdx => opened!(Vhdx::new(file)?),
+        Format::Vhd => opened!(Vhd::new(file)?),
     };
-    Ok(Image { format, view })
+    Ok(Image { format, view, info })
 }
 
 #[cfg(test)]

@@ -2,17 +2,19 @@
 //!
 //! On Linux the file has no name until then, so that even a killed process leaves nothing
 //! behind; elsewhere, and on file systems that cannot do that, it has a temporary one.
+//! What goes to a pipe is the exception: it is gone as soon as it is written.
 
+mod target;
 mod unnamed;
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bootwright_disk::Sha256;
 use bootwright_disk::sink::Sink as DiskSink;
 use sha2::Digest;
+use target::Target;
 use unnamed::Unnamed;
 
 use crate::{Error, Result};
@@ -43,7 +45,7 @@ impl Default for SinkOptions {
 pub struct Sink {
     path: PathBuf,
     options: SinkOptions,
-    file: Unnamed,
+    target: Target,
     buffer: Vec<u8>,
     /// Bytes before the buffer.
     written: u64,
@@ -72,22 +74,30 @@ impl Sink {
         }
         let file = Unnamed::create(path, options.mode)
             .map_err(|source| Error::io("creating", path, source))?;
-        Ok(Self {
+        Ok(Self::new(path, options, Target::File(file)))
+    }
+
+    /// Starts an output that goes to a pipe, which messages call `name`. Formats that patch
+    /// what they wrote fail on it.
+    #[must_use]
+    pub fn stream(name: &str, stream: Box<dyn Write + Send>) -> Self {
+        let options = SinkOptions { replace: true, ..SinkOptions::default() };
+        Self::new(Path::new(name), options, Target::Stream(stream))
+    }
+
+    fn new(path: &Path, options: SinkOptions, target: Target) -> Self {
+        Self {
             path: path.to_owned(),
             options,
-            file,
+            target,
             buffer: Vec::with_capacity(BUFFER),
             written: 0,
             hasher: (!options.patched).then(sha2::Sha256::new),
-        })
-    }
-
-    fn file(&self) -> &File {
-        self.file.file()
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = self.file().write_all_at(&self.buffer, self.written);
+        let written = self.target.append(&self.buffer, self.written);
         written.map_err(|source| Error::io("writing", &self.path, source))?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&self.buffer);
@@ -120,6 +130,8 @@ impl Sink {
             return Ok(());
         }
         self.flush()?;
+        let skipped = self.target.skip(len);
+        skipped.map_err(|source| Error::io("writing", &self.path, source))?;
         self.written += len;
         if let Some(hasher) = &mut self.hasher {
             let mut left = len;
@@ -135,7 +147,7 @@ impl Sink {
     /// Replaces bytes that were written before.
     fn rewrite(&mut self, offset: u64, data: &[u8]) -> Result<()> {
         self.flush()?;
-        let written = self.file().write_all_at(data, offset);
+        let written = self.target.patch(data, offset);
         written.map_err(|source| Error::io("writing", &self.path, source))
     }
 
@@ -150,28 +162,21 @@ impl Sink {
             move |source| Error::io(op, &path, source)
         };
         let size = self.written;
-        // A hole at the end has no bytes of its own.
-        self.file().set_len(size).map_err(io("writing"))?;
+        self.target.set_len(size).map_err(io("writing"))?;
         let sha256 = match self.hasher.take() {
             Some(hasher) => hasher.into(),
-            None => self.digest().map_err(io("reading back"))?,
+            None => self.target.digest().map_err(io("reading back"))?,
         };
-        self.file().sync_all().map_err(io("syncing"))?;
+        self.target.sync().map_err(io("syncing"))?;
         let finished = Finished { path: self.path, size, sha256 };
-        Ok(Complete { file: self.file, replace: self.options.replace, finished })
-    }
-
-    fn digest(&self) -> io::Result<Sha256> {
-        let mut file = self.file();
-        file.seek(SeekFrom::Start(0))?;
-        Sha256::of_reader(file).map(|(digest, _)| digest)
+        Ok(Complete { target: self.target, replace: self.options.replace, finished })
     }
 }
 
 /// A file that is complete but has no name yet.
 #[derive(Debug)]
 pub struct Complete {
-    file: Unnamed,
+    target: Target,
     replace: bool,
     finished: Finished,
 }
@@ -182,8 +187,11 @@ impl Complete {
     /// # Errors
     /// [`Error::Exists`] if another file has come there meanwhile, and what the system says.
     pub fn publish(self) -> Result<Finished> {
+        let Target::File(file) = self.target else {
+            return Ok(self.finished);
+        };
         let path = &self.finished.path;
-        match self.file.publish(path, self.replace) {
+        match file.publish(path, self.replace) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(Error::Exists { path: path.clone() });

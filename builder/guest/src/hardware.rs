@@ -61,12 +61,13 @@ impl Hypervisor {
         }
     }
 
-    /// The bus of the CD-ROM drive.
-    pub(crate) fn cd_bus(self) -> &'static str {
-        match self {
-            Self::Kvm | Self::Vmware(_) => "ide.0",
-            // The disk is alone on the first channel.
-            Self::HyperV | Self::Xen => "ide.1",
+    /// The place of the CD-ROM drive. OVMF leaves a drive alone on the second IDE channel in
+    /// a state in which Linux does not find it.
+    pub(crate) fn cd_place(self, firmware: Firmware) -> &'static str {
+        match (self, firmware) {
+            (Self::Kvm | Self::Vmware(_), _) => "bus=ide.0",
+            (Self::HyperV | Self::Xen, Firmware::Bios) => "bus=ide.1",
+            (Self::HyperV | Self::Xen, Firmware::Uefi) => "bus=ide.0,unit=1",
         }
     }
 

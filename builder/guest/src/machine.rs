@@ -74,8 +74,8 @@ impl Machine<'_> {
         if let Some(seed) = &self.request.seed {
             let medium = Value::new("node-name=seed,driver=raw,read-only=on").file(seed);
             list.option("-blockdev", medium);
-            let bus = self.request.hypervisor.cd_bus();
-            list.option("-device", format!("ide-cd,drive=seed,bus={bus}"));
+            let place = self.request.hypervisor.cd_place(self.request.firmware);
+            list.option("-device", format!("ide-cd,drive=seed,{place}"));
         }
     }
 

@@ -39,7 +39,7 @@ impl Fs {
         let start = volume.partition.as_ref().map_or(0, |partition| partition.start);
         Ok(match &volume.contents {
             Contents::Ext4 { .. } => {
-                Some(Self::Ext4(Box::new(Ext4::open(view, start, &volume.place, now)?)))
+                Some(Self::Ext4(Box::new(Ext4::open((view, start), volume, now)?)))
             }
             Contents::Fat { .. } => Some(Self::Fat(Box::new(Fat::open(view, &volume.place, now)?))),
             Contents::Other => None,
@@ -165,6 +165,14 @@ impl Fs {
         match self {
             Self::Ext4(fs) => Ok(fs.block_size()),
             Self::Fat(fs) => fs.block_size(),
+        }
+    }
+
+    /// Bytes of the file system.
+    pub(crate) fn size(&mut self) -> Result<u64> {
+        match self {
+            Self::Ext4(fs) => Ok(fs.size()),
+            Self::Fat(fs) => fs.size(),
         }
     }
 

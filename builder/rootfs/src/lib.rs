@@ -6,23 +6,33 @@
 //! overlay, users, units) into edits, reading the tree but never changing it.
 
 mod apply;
+mod check;
 mod content;
+pub mod drivers;
 mod edit;
 mod error;
 mod ext4;
 mod fat;
 mod fs;
 mod fstab;
+mod kernels;
+mod look;
 mod node;
 mod space;
 pub mod steps;
+mod survey;
 mod tree;
 mod volume;
 
+pub use check::check;
 pub use content::Content;
 pub use edit::{Edit, Meta};
 pub use error::{Error, Result};
 pub use fs::Xattrs;
+pub use kernels::{Kernel, kernels};
+pub use look::{Found, Reader};
 pub use node::{Attr, Kind};
+pub use space::bytes;
+pub use survey::{MachineId, Release, Survey, signature, survey};
 pub use tree::Tree;
-pub use volume::{Contents, Volume, find_root, volumes};
+pub use volume::{Access, Contents, Volume, find_root, volumes, volumes_for};

@@ -24,7 +24,8 @@ impl SubAssign for Need {
 }
 
 /// A number of bytes for people, such as `12.5 MiB`.
-pub(crate) fn bytes(count: u64) -> String {
+#[must_use]
+pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut value = count as f64;
     let mut unit = 0;

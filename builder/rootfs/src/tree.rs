@@ -84,6 +84,11 @@ impl Tree {
     pub fn open(disk: &Arc<dyn WriteView>, now: i64) -> Result<Self> {
         let mut volumes = volumes(disk)?;
         let root = volumes.remove(find_root(&volumes)?);
+        Self::mount(root, volumes, now)
+    }
+
+    /// Mounts `root` with what its own fstab names of the other volumes.
+    pub(crate) fn mount(root: Volume, volumes: Vec<Volume>, now: i64) -> Result<Self> {
         let fs = Fs::open(&root, now)?;
         let mount = Mount { point: Vec::new(), volume: root.clone(), fs };
         let mut tree = Self { root, mounts: vec![mount], hidden: Vec::new(), now };
@@ -144,6 +149,19 @@ impl Tree {
         format!("{point} on {}", mount.volume.place)
     }
 
+    /// The volume that is mounted at a path, which has no symlinks in it.
+    pub(crate) fn mounted_at(&self, path: &[u8]) -> Option<usize> {
+        self.mounts.iter().position(|mount| mount.point == path)
+    }
+
+    /// Where volumes are mounted: the root at `/` first.
+    pub fn mounts(&self) -> impl Iterator<Item = (String, &Volume)> {
+        self.mounts.iter().map(|mount| {
+            let point = if mount.point.is_empty() { "/".to_owned() } else { show(&mount.point) };
+            (point, &mount.volume)
+        })
+    }
+
     /// Refuses to make or change what the guest would not see.
     pub(crate) fn check_seen(&self, path: &[u8]) -> Result<()> {
         match self.hidden.iter().find(|hidden| is_below(path, &hidden.point)) {
@@ -198,7 +216,7 @@ impl Tree {
     ) -> Result<Option<Place>> {
         let (dir_path, dir) = walk.top();
         let child_path = [&dir_path[..], b"/", &part].concat();
-        if let Some(mount) = self.mounts.iter().position(|mount| mount.point == child_path) {
+        if let Some(mount) = self.mounted_at(&child_path) {
             let id = self.fs(mount)?.root();
             walk.stack.push((child_path, Node { mount, id }));
             return Ok(None);

@@ -31,6 +31,9 @@ pub struct Volume {
     pub partition: Option<Partition>,
     /// What is on it.
     pub contents: Contents,
+    /// Why the file system is not sound as it is, if it says so itself.
+    pub unclean: Option<&'static str>,
+    pub(crate) access: Access,
     pub(crate) view: Arc<dyn WriteView>,
 }
 
@@ -38,6 +41,15 @@ impl std::fmt::Debug for Volume {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Volume").field("place", &self.place).finish_non_exhaustive()
     }
+}
+
+/// What a volume is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To be changed: only file systems that every edit keeps valid.
+    Edit,
+    /// To be looked at.
+    Read,
 }
 
 /// What a volume holds.
@@ -64,18 +76,21 @@ pub enum Contents {
 }
 
 impl Contents {
-    fn probe(view: &Arc<dyn WriteView>) -> bootwright_disk::Result<Self> {
+    /// What is there, and why it is not sound.
+    fn probe(view: &Arc<dyn WriteView>) -> bootwright_disk::Result<(Self, Option<&'static str>)> {
         if view.size() >= probe::OFFSET + probe::LEN {
             let bytes = read_vec(view, probe::OFFSET, probe::LEN)?;
             if let Some(found) = Super::parse(&bytes) {
+                let unclean = found.unclean();
                 let Super { label, uuid, written, .. } = found;
-                return Ok(Self::Ext4 { label, uuid, written });
+                return Ok((Self::Ext4 { label, uuid, written }, unclean));
             }
         }
-        Ok(match Identity::probe(Arc::clone(view)) {
+        let contents = match Identity::probe(Arc::clone(view)) {
             Some(Identity { label, serial }) => Self::Fat { label, serial },
             None => Self::Other,
-        })
+        };
+        Ok((contents, None))
     }
 
     fn describe(&self) -> String {
@@ -90,15 +105,15 @@ impl Contents {
 }
 
 impl Volume {
-    fn new(view: Arc<dyn WriteView>, partition: Option<Partition>) -> Result<Self> {
+    fn new(view: Arc<dyn WriteView>, partition: Option<Partition>, access: Access) -> Result<Self> {
         let name = match &partition {
             Some(partition) => format!("partition {}", partition.number),
             None => "the disk".to_owned(),
         };
-        let contents =
+        let (contents, unclean) =
             Contents::probe(&view).map_err(|source| Error::Disk { place: name.clone(), source })?;
         let place = format!("{name} ({})", contents.describe());
-        Ok(Self { place, partition, contents, view })
+        Ok(Self { place, partition, contents, unclean, access, view })
     }
 
     /// Whether this is the file system that an fstab's first field names. Names by the
@@ -123,6 +138,25 @@ impl Volume {
         }
     }
 
+    /// The bytes of the volume.
+    #[must_use]
+    pub fn view(&self) -> Arc<dyn View> {
+        Arc::clone(&self.view) as Arc<dyn View>
+    }
+
+    /// Bytes of the file system, and those of them that are free; nothing if it is of a kind
+    /// that is not known here.
+    ///
+    /// # Errors
+    /// What opening the file system says.
+    pub fn usage(&self) -> Result<Option<(u64, u64)>> {
+        let Some(mut fs) = Fs::open(self, 0)? else {
+            return Ok(None);
+        };
+        let (block, free) = (fs.block_size()?, fs.free_space()?.blocks);
+        Ok(Some((fs.size()?, free.saturating_mul(block))))
+    }
+
     fn has_root_type(&self) -> bool {
         let roots = [types::ROOT_X86_64, types::ROOT_ARM64];
         let partition = self.partition.as_ref().map(|partition| &partition.kind);
@@ -139,15 +173,23 @@ impl Volume {
 /// # Errors
 /// A partition table that contradicts itself, and what reading the disk says.
 pub fn volumes(disk: &Arc<dyn WriteView>) -> Result<Vec<Volume>> {
+    volumes_for(disk, Access::Edit)
+}
+
+/// Finds the volumes of a disk, to be edited or only to be read.
+///
+/// # Errors
+/// As [`volumes`].
+pub fn volumes_for(disk: &Arc<dyn WriteView>, access: Access) -> Result<Vec<Volume>> {
     let whole = |source| Error::Disk { place: "the partition table".to_owned(), source };
     let Some(table) = partition::read(disk).map_err(whole)? else {
-        return Ok(vec![Volume::new(Arc::clone(disk), None)?]);
+        return Ok(vec![Volume::new(Arc::clone(disk), None, access)?]);
     };
     let mut volumes = Vec::new();
     for partition in table.partitions {
         let window =
             Window::new(Arc::clone(disk), partition.start, partition.len).map_err(whole)?;
-        volumes.push(Volume::new(Arc::new(window), Some(partition))?);
+        volumes.push(Volume::new(Arc::new(window), Some(partition), access)?);
     }
     Ok(volumes)
 }

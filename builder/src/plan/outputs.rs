@@ -1,6 +1,7 @@
 //! The wanted artefacts of a plan, in a fixed order, and the descriptors that go with them.
 
 use anyhow::Result;
+use bootwright_rootfs::drivers::Hypervisor;
 use bootwright_seed::yaml::decode::unknown;
 use serde::Serialize;
 
@@ -70,6 +71,17 @@ impl OutputKind {
             Self::Vhdx { .. } => "vhdx",
             Self::Vhd { .. } => "vhd",
             Self::Xva => "xva",
+        }
+    }
+
+    /// The hypervisor that it is for, if that is told by the format.
+    pub fn hypervisor(self) -> Option<Hypervisor> {
+        match self {
+            Self::Qcow2 { .. } => Some(Hypervisor::Kvm),
+            Self::Raw { .. } => None,
+            Self::Vmdk { .. } | Self::Vmware { .. } | Self::Ova { .. } => Some(Hypervisor::Vmware),
+            Self::Vhd { flavour: VhdFlavour::XenServer, .. } | Self::Xva => Some(Hypervisor::Xen),
+            Self::Vhdx { .. } | Self::Vhd { .. } => Some(Hypervisor::Hyperv),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From a profile to its plan: opens what the profile names and decides what it leaves open.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -17,6 +17,7 @@ use crate::agent;
 use crate::exit::{Unreadable, Usage};
 use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, Size};
 use crate::progress::Progress;
+use crate::scratch;
 
 /// The disk of a build: the base, grown, under the layer for edits.
 pub type Disk = Arc<Cow<Grown<Arc<dyn View>>>>;
@@ -72,6 +73,7 @@ pub fn resolve(
         units: profile.units,
         kernel_cmdline: profile.kernel_cmdline,
         machine: profile.machine,
+        drivers: profile.drivers,
         outputs: Vec::new(),
         descriptors: Vec::new(),
     };
@@ -140,14 +142,9 @@ fn disk_size(profile: &Profile, base: u64) -> Result<Size> {
     Ok(size.value)
 }
 
-/// Edits up to the limit stay in memory; /var/tmp is, unlike /tmp, meant for large files.
+/// Edits up to the limit stay in memory.
 fn layer_options() -> CowOptions {
-    let spill_dir = match std::env::var_os("TMPDIR") {
-        Some(dir) => PathBuf::from(dir),
-        None if Path::new("/var/tmp").is_dir() => PathBuf::from("/var/tmp"),
-        None => std::env::temp_dir(),
-    };
-    CowOptions { spill_dir, ..CowOptions::default() }
+    CowOptions { spill_dir: scratch::dir(), ..CowOptions::default() }
 }
 
 /// What the base says about itself: its root, when that was last written, the architecture.

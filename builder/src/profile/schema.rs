@@ -51,6 +51,9 @@ pub struct Profile {
     /// The machine that the image is meant for.
     #[serde(default)]
     pub machine: Machine,
+    /// What happens when the image lacks drivers of the outputs' hypervisors.
+    #[serde(default)]
+    pub drivers: DriverCheck,
     /// The artefacts.
     pub outputs: Outputs,
 }
@@ -297,6 +300,19 @@ impl Default for Machine {
         let firmware = vec![Firmware::Bios, Firmware::Uefi];
         Self { cpus: 2, memory: Size(2 << 30), firmware, seed: None }
     }
+}
+
+/// What happens when the image lacks drivers of the outputs' hypervisors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriverCheck {
+    /// The build fails.
+    #[default]
+    Check,
+    /// The build says so.
+    Warn,
+    /// Nobody looks.
+    Ignore,
 }
 
 /// Firmware of a machine.

@@ -32,6 +32,11 @@ impl Header {
 
     /// Parses the sector of a primary header, which lies at byte `at` of the disk.
     pub(super) fn parse(bytes: &[u8], at: u64) -> Result<Self> {
+        Self::parse_own(bytes, at, 1)
+    }
+
+    /// As [`Header::parse`], for a header that has to be in sector `own`.
+    pub(super) fn parse_own(bytes: &[u8], at: u64, own: u64) -> Result<Self> {
         let bad = |field, problem: String| Err(Error::malformed("gpt", field, at, problem));
         let len = le32(bytes, 12) as usize;
         if bytes.len() < HEADER_LEN || len < HEADER_LEN || len > bytes.len() {
@@ -54,8 +59,8 @@ impl Header {
             entries: le32(bytes, 80),
             entries_crc: le32(bytes, 88),
         };
-        if header.own_lba != 1 {
-            return bad("MyLBA", format!("{}, expected 1", header.own_lba));
+        if header.own_lba != own {
+            return bad("MyLBA", format!("{}, expected {own}", header.own_lba));
         }
         if u64::from(le32(bytes, 84)) != ENTRY_LEN {
             return bad(

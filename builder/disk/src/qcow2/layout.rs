@@ -42,6 +42,9 @@ pub(super) enum Codec {
 /// The header, as far as a reader needs it; every field is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) version: u32,
+    /// Whether refcounts may be wrong, which only a writer has to know.
+    pub(super) is_dirty: bool,
     pub(super) cluster_bits: u32,
     pub(super) size: u64,
     pub(super) l1_entries: u32,
@@ -80,6 +83,8 @@ impl Header {
         };
         refuse_references(bytes)?;
         let header = Self {
+            version,
+            is_dirty: version >= 3 && be64(bytes, 72) & INCOMPAT_DIRTY != 0,
             cluster_bits: be32(bytes, 20),
             size: be64(bytes, 24),
             l1_entries: be32(bytes, 36),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::layout::{Cluster, Codec, Header, WINDOW_BITS, table_offset};
 use crate::cache::Cache;
 use crate::view::{Deflated, Extent, ExtentKind, View, check_range, read_by_block, read_vec};
-use crate::{Error, Result, codec};
+use crate::{Error, Info, Result, codec};
 
 /// How much of the file's start may matter: the header and the name of a backing file.
 const HEAD_BYTES: u64 = 4096;
@@ -43,8 +43,29 @@ impl<V: View> Qcow2<V> {
         self.header.cluster_size()
     }
 
+    /// What the file says about itself.
+    pub(crate) fn info(&self) -> Info {
+        let codec = match self.header.codec {
+            Codec::Zlib => "zlib",
+            Codec::Zstd => "zstd",
+        };
+        Info {
+            variant: Some(format!("version {}, {codec}", self.header.version)),
+            block_size: Some(self.cluster_size()),
+            sectors: None,
+        }
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn l1(&self) -> &[u64] {
+        &self.l1
+    }
+
     /// The L2 table that maps `offset`, or nothing where none was ever allocated.
-    fn table(&self, offset: u64) -> Result<Option<Arc<Vec<u64>>>> {
+    pub(super) fn table(&self, offset: u64) -> Result<Option<Arc<Vec<u64>>>> {
         let at = self.l1[(offset / self.header.l2_span()) as usize];
         if at == 0 {
             return Ok(None);

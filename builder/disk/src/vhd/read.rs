@@ -3,7 +3,7 @@
 use super::layout::{DYNAMIC_HEADER_LEN, DynamicHeader, FOOTER_LEN, Footer, Kind, SECTOR, UNUSED};
 use crate::cache::{Cache, Table};
 use crate::view::{Extent, ExtentKind, View, check_range, read_by_block, read_vec};
-use crate::{Error, Result};
+use crate::{Error, Info, Result};
 
 /// Blocks that one call of `extent_at` looks at.
 const MAX_RUN: u64 = 1024;
@@ -13,6 +13,8 @@ const MAX_RUN: u64 = 1024;
 pub struct Vhd<V> {
     file: V,
     size: u64,
+    /// Four letters of who made it.
+    creator: [u8; 4],
     /// Nothing for a fixed disk.
     blocks: Option<Blocks>,
 }
@@ -20,7 +22,10 @@ pub struct Vhd<V> {
 /// Where the blocks of a dynamic disk are.
 #[derive(Debug)]
 struct Blocks {
+    header_at: u64,
     block_size: u64,
+    table_at: u64,
+    table_len: u64,
     table: Table,
     bitmaps: Cache<Vec<u8>>,
 }
@@ -44,7 +49,39 @@ impl<V: View> Vhd<V> {
             }
             Kind::Dynamic => Some(Blocks::open(&file, &footer)?),
         };
-        Ok(Self { file, size, blocks })
+        Ok(Self { file, size, creator: footer.creator, blocks })
+    }
+
+    /// What the file says about itself.
+    pub(crate) fn info(&self) -> Info {
+        let kind = if self.blocks.is_some() { "dynamic" } else { "fixed" };
+        let creator = String::from_utf8_lossy(&self.creator);
+        let creator = creator.trim_matches(|c: char| c == ' ' || c.is_control());
+        Info {
+            variant: Some(format!("{kind}, made by {creator:?}")),
+            block_size: self.blocks.as_ref().map(|blocks| blocks.block_size),
+            sectors: None,
+        }
+    }
+
+    /// Offset of the dynamic header, and offset and length of the block allocation table;
+    /// nothing for a fixed disk.
+    pub(super) fn places(&self) -> Option<(u64, (u64, u64))> {
+        let blocks = self.blocks.as_ref()?;
+        Some((blocks.header_at, (blocks.table_at, blocks.table_len)))
+    }
+
+    /// The blocks of a dynamic disk: offset on the disk, offset in the file if it is stored,
+    /// and length there.
+    pub(super) fn stored_blocks(&self) -> impl Iterator<Item = (u64, Result<Option<u64>>, u64)> {
+        self.blocks.iter().flat_map(|blocks| {
+            let starts = (0..self.size).step_by(blocks.block_size as usize);
+            starts.map(|start| {
+                let used = blocks.block_size.min(self.size - start);
+                let at = blocks.find(&self.file, start, self.size);
+                (start, at, bitmap_len(blocks.block_size) + used)
+            })
+        })
     }
 }
 
@@ -65,7 +102,10 @@ impl Blocks {
         let block_size = u64::from(header.block_size);
         let used = footer.disk_size().div_ceil(block_size);
         Ok(Self {
+            header_at: at,
             block_size,
+            table_at: header.table_offset,
+            table_len: used * 4,
             table: Table::new(header.table_offset, used * 4),
             bitmaps: Cache::new(bitmap_len(block_size)),
         })

@@ -64,7 +64,7 @@ impl Header {
         }
     }
 
-    fn parse(bytes: &[u8], at: u64, file_size: u64) -> Result<Self> {
+    pub(super) fn parse(bytes: &[u8], at: u64, file_size: u64) -> Result<Self> {
         if bytes.len() < HEADER_LEN || !bytes.starts_with(b"head") {
             return Err(bad("header", at, "there is none here".into()));
         }
@@ -123,7 +123,7 @@ impl Regions {
             .or_else(|error| Self::parse(second, REGION_TABLES[1], file_size).map_err(|_| error))
     }
 
-    fn parse(bytes: &[u8], at: u64, file_size: u64) -> Result<Self> {
+    pub(super) fn parse(bytes: &[u8], at: u64, file_size: u64) -> Result<Self> {
         if bytes.len() < REGION_TABLE_LEN || !bytes.starts_with(b"regi") {
             return Err(bad("region table", at, "there is none here".into()));
         }

@@ -1,5 +1,6 @@
 //! VHDX, fixed and dynamic (MS-VHDX 6.0).
 
+mod check;
 mod layout;
 mod log;
 mod metadata;
@@ -10,4 +11,5 @@ mod write;
 pub use read::Vhdx;
 pub use write::{Options, Sectors, Writer};
 
+pub(crate) use check::check;
 pub(crate) use layout::SIGNATURE;

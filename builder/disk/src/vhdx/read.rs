@@ -8,7 +8,7 @@ use super::metadata;
 use super::replay::Replayed;
 use crate::cache::Table;
 use crate::view::{Extent, ExtentKind, View, check_range, read_by_block, read_vec};
-use crate::{Error, Result};
+use crate::{Error, Info, Result};
 
 /// Blocks that one call of `extent_at` looks at.
 const MAX_RUN: u64 = 1024;
@@ -19,6 +19,7 @@ const MAX_RUN: u64 = 1024;
 pub struct Vhdx<V> {
     file: Replayed<V>,
     geometry: Geometry,
+    regions: Regions,
     table: Table,
 }
 
@@ -44,7 +45,8 @@ impl<V: View> Vhdx<V> {
         let file = Replayed::new(file, &header)?;
         let table_at = |at| read_vec(&file, at, REGION_TABLE_LEN as u64);
         let (first, second) = (table_at(REGION_TABLES[0])?, table_at(REGION_TABLES[1])?);
-        let Regions { bat, metadata } = Regions::read(&first, &second, file.size())?;
+        let regions = Regions::read(&first, &second, file.size())?;
+        let Regions { bat, metadata } = regions;
         let len = u64::from(metadata.len).min(metadata::MAX_LEN);
         let region = read_vec(&file, metadata.offset, len)?;
         let geometry = metadata::parse(&region, metadata.offset)?;
@@ -57,11 +59,32 @@ impl<V: View> Vhdx<V> {
             return Err(bad("block allocation table", bat.offset, problem));
         }
         let table = Table::new(bat.offset, geometry.table_len());
-        Ok(Self { file, geometry, table })
+        Ok(Self { file, geometry, regions, table })
+    }
+
+    /// What the file says about itself.
+    pub(crate) fn info(&self) -> Info {
+        let Geometry { block_size, logical_sector, physical_sector, .. } = self.geometry;
+        let variant = self.is_replayed().then(|| "not closed properly, log replayed".to_owned());
+        let sectors = Some((logical_sector, physical_sector));
+        Info { variant, block_size: Some(block_size), sectors }
+    }
+
+    /// Whether the file was not closed properly.
+    pub(super) fn is_replayed(&self) -> bool {
+        matches!(self.file, Replayed::Changed(_))
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(super) fn regions(&self) -> &Regions {
+        &self.regions
     }
 
     /// What is known of the block that holds `offset`, with its place in the file checked.
-    fn block(&self, offset: u64) -> Result<Block> {
+    pub(super) fn block(&self, offset: u64) -> Result<Block> {
         let index = offset / self.geometry.block_size;
         let entry = self.table.entry(&self.file, self.geometry.entry_index(index))?;
         let block = Block::parse(u64::from_le_bytes(entry), offset)?;

@@ -3,6 +3,7 @@
 mod cow;
 mod grown;
 mod memory;
+mod read_only;
 mod window;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::{Error, Result};
 pub use cow::{Cow, CowOptions};
 pub use grown::Grown;
 pub use memory::Memory;
+pub use read_only::ReadOnly;
 pub use window::Window;
 
 /// What a range of a view holds, as far as its metadata tells without reading it.

@@ -10,7 +10,7 @@ use super::layout::{
 use crate::cache::{Cache, Table};
 use crate::fields::le32;
 use crate::view::{Deflated, Extent, ExtentKind, View, check_range, read_by_block, read_vec};
-use crate::{Error, Result, codec};
+use crate::{Error, Info, Result, codec};
 
 /// More than any descriptor needs. VMware's have 10 KiB of room.
 const MAX_DESCRIPTOR: u64 = 64 << 10;
@@ -49,10 +49,43 @@ impl<V: View> Vmdk<V> {
         Ok(Self { file, header, size, directory, tables: Cache::new(TABLE_LEN), inflated })
     }
 
+    /// What the file says about itself.
+    pub(crate) fn info(&self) -> Info {
+        let kind = match self.header.has(flags::COMPRESSED) {
+            true => "streamOptimized",
+            false => "monolithicSparse",
+        };
+        Info {
+            variant: Some(kind.to_owned()),
+            block_size: Some(self.header.grain_len()),
+            sectors: None,
+        }
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The sector of a grain table, 0 where there is none.
+    pub(super) fn directory_entry(&self, index: u64) -> Result<u32> {
+        self.directory.entry(&self.file, index).map(u32::from_le_bytes)
+    }
+
+    /// Bytes that the compressed grain which starts at `guest` takes at `at`.
+    pub(super) fn stored_len(&self, guest: u64, at: u64) -> Result<u64> {
+        if at.saturating_add(GRAIN_MARKER_LEN as u64) > self.file.size() {
+            let field = ("grain of the disk", guest);
+            return Err(Error::truncated("vmdk", field, at, self.file.size()));
+        }
+        let marker = read_vec(&self.file, at, GRAIN_MARKER_LEN as u64)?;
+        let len = parse_grain_marker(&marker, at, (guest / SECTOR, self.header.grain_len()))?;
+        Ok(GRAIN_MARKER_LEN as u64 + len)
+    }
+
     /// The grain table that maps `offset`, or nothing where none was ever allocated.
-    fn table(&self, offset: u64) -> Result<Option<Arc<Vec<u32>>>> {
+    pub(super) fn table(&self, offset: u64) -> Result<Option<Arc<Vec<u32>>>> {
         let index = offset / self.header.table_span();
-        let sector = u32::from_le_bytes(self.directory.entry(&self.file, index)?);
+        let sector = self.directory_entry(index)?;
         if sector == 0 {
             return Ok(None);
         }

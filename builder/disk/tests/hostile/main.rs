@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use bootwright_disk::unit::Writer;
 use bootwright_disk::view::Memory;
-use bootwright_disk::{Format, Result, gpt, open_view, qcow2, vhd, vhdx, vmdk};
+use bootwright_disk::{Format, Result, check, gpt, open_view, qcow2, vhd, vhdx, vmdk};
 use cap::Cap;
 use uuid::Uuid;
 
@@ -75,8 +75,10 @@ const CHANGES: [fn(&mut [u8]); 5] = [
     |bytes| bytes.fill(0xff),
 ];
 
-/// Walks through an image; a raw one's backup GPT is moved first.
+/// Checks an image and walks through it; a raw one's backup GPT is moved first.
 fn read(file: Memory, format: Format) -> Result<()> {
+    let _ = check::container(&file, format);
+    let _ = gpt::check(&file);
     if format == Format::Raw {
         gpt::move_backup(&file)?;
     }

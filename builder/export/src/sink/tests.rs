@@ -88,7 +88,8 @@ fn secrets_are_never_readable_by_others() {
     let options = SinkOptions { mode: 0o600, ..SinkOptions::default() };
     let sink = Sink::create(&path, options).unwrap();
     let mode = |stat: fs::Metadata| stat.permissions().mode() & 0o777;
-    assert_eq!(mode(sink.file().metadata().unwrap()), 0o600);
+    let target::Target::File(file) = &sink.target else { panic!("{sink:?}") };
+    assert_eq!(mode(file.file().metadata().unwrap()), 0o600);
     sink.complete().unwrap().publish().unwrap();
     assert_eq!(mode(fs::metadata(&path).unwrap()), 0o600);
 }
@@ -98,4 +99,22 @@ fn a_missing_folder_is_named() {
     let path = Path::new("/nonexistent/folder/out.raw");
     let error = Sink::create(path, SinkOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "creating /nonexistent/folder/out.raw failed");
+}
+
+#[test]
+fn a_stream_gets_every_byte_in_order() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let writing = std::thread::spawn(move || {
+        let mut sink = Sink::stream("-", Box::new(writer));
+        sink.write(b"start").unwrap();
+        sink.hole(3 << 20).unwrap();
+        sink.write(b"end").unwrap();
+        sink.complete().unwrap().publish().unwrap()
+    });
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+    let finished = writing.join().unwrap();
+    assert_eq!(bytes.len(), 8 + (3 << 20));
+    assert!(bytes.starts_with(b"start\0") && bytes.ends_with(b"\0end"));
+    assert_eq!(finished.sha256, Sha256::of(&bytes));
 }

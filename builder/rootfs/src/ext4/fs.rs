@@ -11,6 +11,7 @@ use super::probe::{self, Super};
 use super::sys::{Lib, Refusal};
 use crate::node::{Attr, Kind, NodeId};
 use crate::space::Need;
+use crate::volume::{Access, Volume};
 use crate::{Error, Result};
 
 const ROOT: NodeId = 2;
@@ -54,21 +55,24 @@ fn entry_kind(kind: Kind) -> u8 {
 }
 
 impl Ext4 {
-    /// Opens the file system on `view`, which lies `start` bytes into its disk. `place`
-    /// names it in errors; `now` is the time that every change gets.
+    /// Opens the file system on the view of `volume`, which lies `start` bytes into its
+    /// disk. `now` is the time that every change gets.
     pub(crate) fn open(
-        view: Arc<dyn WriteView>,
-        start: u64,
-        place: &str,
+        (view, start): (Arc<dyn WriteView>, u64),
+        volume: &Volume,
         now: i64,
     ) -> Result<Self> {
+        let place = volume.place.as_str();
         let disk = |source| Error::Disk { place: place.to_owned(), source };
         let bytes = read_vec(&view, probe::OFFSET, probe::LEN).map_err(disk)?;
         let super_block = Super::parse(&bytes).ok_or_else(|| Error::Damaged {
             place: place.to_owned(),
             problem: "there is no ext4 file system".to_owned(),
         })?;
-        super_block.check_editable(place, view.size())?;
+        match volume.access {
+            Access::Edit => super_block.check_editable(place, view.size())?,
+            Access::Read => super_block.check_readable(place, view.size())?,
+        }
         let lib = Lib::open(Arc::clone(&view), now, &super_block)
             .map_err(|refusal| explain(place, refusal))?;
         let place = place.to_owned();
@@ -319,6 +323,11 @@ impl Ext4 {
     /// What is free.
     pub(crate) fn free_space(&self) -> Need {
         Need { blocks: self.lib.free_blocks(), inodes: self.lib.free_inodes().into() }
+    }
+
+    /// Bytes of all blocks.
+    pub(crate) fn size(&self) -> u64 {
+        self.super_block.blocks.saturating_mul(self.super_block.block_size)
     }
 
     pub(crate) fn block_size(&self) -> u64 {

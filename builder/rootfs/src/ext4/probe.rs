@@ -11,7 +11,9 @@ pub(crate) const OFFSET: u64 = 1024;
 pub(crate) const LEN: u64 = 1024;
 
 const MAGIC: u16 = 0xef53;
+const CHECKSUM_AT: usize = 0x3fc;
 const COMPAT_XATTR: u32 = 0x8;
+const COMPAT_SPARSE_SUPER2: u32 = 0x200;
 const COMPAT_DIR_INDEX: u32 = 0x20;
 const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 const INCOMPAT_RECOVER: u32 = 0x4;
@@ -38,6 +40,8 @@ const REFUSED_INCOMPAT: [(u32, &str); 6] = [
     (0x2_0000, "folds the case of names (casefold)"),
     (0x100, "protects against double mounts (mmp)"),
 ];
+/// Those of them that stand in the way of reading, too.
+const UNREADABLE_INCOMPAT: u32 = 0x8 | 0x400 | 0x8000 | 0x1_0000;
 const REFUSED_RO_COMPAT: [(u32, &str); 7] = [
     (0x100, "keeps quotas (quota)"),
     (0x200, "allocates in clusters (bigalloc)"),
@@ -67,6 +71,7 @@ pub(crate) struct Super {
     blocks_per_group: u64,
     inodes_per_group: u64,
     descriptor_size: u64,
+    compat: u32,
     incompat: u32,
     ro_compat: u32,
     state: u16,
@@ -79,6 +84,15 @@ fn le16(bytes: &[u8], at: usize) -> u16 {
 
 fn le32(bytes: &[u8], at: usize) -> u32 {
     u32::from(le16(bytes, at)) | u32::from(le16(bytes, at + 2)) << 16
+}
+
+/// The checksum that a super block has and the one it should have (CRC-32C of all before
+/// it); nothing if the file system has none.
+pub(crate) fn checksum(bytes: &[u8]) -> Option<(u32, u32)> {
+    let covered = bytes.get(..CHECKSUM_AT)?;
+    let has_one = le32(bytes, 0x64) & RO_COMPAT_METADATA_CSUM != 0;
+    // The kernel starts with all ones and leaves out the inversion at the end.
+    has_one.then(|| (le32(bytes, CHECKSUM_AT), !crc32c::crc32c(covered)))
 }
 
 /// How the directories of a file system are indexed.
@@ -123,6 +137,7 @@ impl Super {
                 0 => DESCRIPTOR,
                 _ => le16(bytes, 0xfe).into(),
             },
+            compat: le32(bytes, 0x5c),
             incompat,
             ro_compat: le32(bytes, 0x64),
             state: le16(bytes, 0x3a),
@@ -160,6 +175,44 @@ impl Super {
         }
         self.check_geometry(room)
             .map_err(|problem| Error::Damaged { place: place.to_owned(), problem })
+    }
+
+    /// Refuses a file system whose files cannot be read here, with the reason.
+    pub(crate) fn check_readable(&self, place: &str, room: u64) -> Result<()> {
+        let refused = UNREADABLE_INCOMPAT & self.incompat;
+        let known = REFUSED_INCOMPAT.iter().find(|(bit, _)| refused & bit != 0);
+        if let Some((_, what)) = known {
+            return Err(Error::Unsupported {
+                place: place.to_owned(),
+                feature: format!("the file system {what}"),
+                hint: "its files cannot be read here; mount it where they can",
+            });
+        }
+        self.check_geometry(room)
+            .map_err(|problem| Error::Damaged { place: place.to_owned(), problem })
+    }
+
+    /// Where the first copy of the super block is, if the file system has one.
+    pub(crate) fn backup(&self) -> Option<u64> {
+        let has_two = self.compat & COMPAT_SPARSE_SUPER2 != 0;
+        let block = self.first_block.checked_add(self.blocks_per_group)?;
+        (!has_two && block < self.blocks && self.blocks_per_group > 0)
+            .then(|| block.saturating_mul(self.block_size))
+    }
+
+    /// Why the file system is not sound as it is, if it says so.
+    pub(crate) fn unclean(&self) -> Option<&'static str> {
+        if self.incompat & INCOMPAT_RECOVER != 0 {
+            Some("not unmounted cleanly: its journal has to be replayed")
+        } else if self.state & STATE_ERRORS != 0 {
+            Some("marked as damaged")
+        } else if self.state & STATE_CLEAN == 0 {
+            Some("not unmounted cleanly")
+        } else if self.last_orphan != 0 || self.ro_compat & RO_COMPAT_ORPHAN_PRESENT != 0 {
+            Some("files were deleted while open and are not freed yet")
+        } else {
+            None
+        }
     }
 
     /// Checks what the library allocates by before it is allocated.

@@ -280,6 +280,12 @@ impl Fat {
         self.call(|fs| fs.statfs()).map(|stats| stats.block_size().into())
     }
 
+    /// Bytes of all clusters.
+    pub(crate) fn size(&mut self) -> Result<u64> {
+        self.call(|fs| fs.statfs())
+            .map(|stats| stats.total_blocks().saturating_mul(stats.block_size().into()))
+    }
+
     /// Writes what the library still holds.
     pub(crate) fn finish(self) -> Result<()> {
         if !self.changed {

@@ -7,8 +7,8 @@ use crate::edit::{Edit, Meta};
 use crate::tree::Tree;
 
 /// Where the agent is, in every image: its unit says so.
-const BINARY: &str = "/usr/lib/bootwright/bootwright-agent";
-const CONFIG: &str = "/etc/bootwright/agent.yml";
+pub(crate) const BINARY: &str = "/usr/lib/bootwright/bootwright-agent";
+pub(crate) const CONFIG: &str = "/etc/bootwright/agent.yml";
 const UNIT: &str = "bootwright-agent.service";
 /// Programs that every image has one of, to tell the architecture by.
 const PROGRAMS: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
