@@ -1,11 +1,15 @@
 //! The command line, as types. No logic.
 
 #[cfg(feature = "image")]
+mod base;
+#[cfg(feature = "image")]
 mod image;
 mod seed;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "image")]
+pub use base::{Base, BaseCommand, BaseFetch, BaseLs, BaseProfile, BaseUpdate};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -45,5 +49,7 @@ pub enum Command {
     Plan(Plan),
     #[cfg(feature = "image")]
     Boot(Boot),
+    #[cfg(feature = "image")]
+    Base(Base),
     Seed(Seed),
 }

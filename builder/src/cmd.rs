@@ -1,6 +1,8 @@
 //! The commands: from arguments to library calls.
 
 #[cfg(feature = "image")]
+mod base;
+#[cfg(feature = "image")]
 mod boot;
 #[cfg(feature = "image")]
 mod build;
@@ -24,6 +26,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Plan(arguments) => build::plan(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Boot(arguments) => boot::boot(&arguments, progress),
+        #[cfg(feature = "image")]
+        Command::Base(arguments) => base::run(&arguments, progress),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

@@ -71,6 +71,18 @@ impl std::fmt::Display for GuestState {
 
 impl std::error::Error for GuestState {}
 
+/// Something kept on this machine is not what it was.
+#[derive(Debug)]
+pub struct Damaged(pub String);
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damaged {}
+
 /// The exit code of an outcome, after its error was shown.
 pub fn code(outcome: Result<(), Error>) -> ExitCode {
     let Err(error) = outcome else {
@@ -88,6 +100,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
 fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
+    }
+    if error.is::<Damaged>() {
+        return Some(VERIFICATION);
     }
     if error.is::<GuestState>() {
         return Some(GUEST);
@@ -135,9 +150,16 @@ fn image(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = error.downcast_ref::<Source>() {
         return Some(match error {
-            Source::Digest { .. } => VERIFICATION,
-            Source::Location { .. } | Source::Missing { .. } => INPUT,
-            Source::Io { .. } => OTHER,
+            Source::Digest { .. } | Source::Signature { .. } => VERIFICATION,
+            Source::Location { .. }
+            | Source::Missing { .. }
+            | Source::Malformed { .. }
+            | Source::NotPublished { .. }
+            | Source::Unpack { .. } => INPUT,
+            Source::Full { .. } | Source::Unconfigured { .. } | Source::Offline { .. } => {
+                ENVIRONMENT
+            }
+            Source::Io { .. } | Source::Http { .. } | Source::Cancelled => OTHER,
         });
     }
     if let Some(error) = error.downcast_ref::<Rootfs>() {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "image")]
 mod agent;
+#[cfg(feature = "image")]
+mod bases;
 mod cli;
 mod cmd;
 mod exit;

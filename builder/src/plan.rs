@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::profile::{Machine, Size, Units, User, Vars};
 
 pub use outputs::{DescriptorKind, DescriptorPart, OutputKind, OutputPart};
-pub use resolve::{Options, resolve};
+pub use resolve::{Options, location, resolve};
 
 /// Version of the plan's shape; raised when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -96,6 +96,8 @@ pub struct AgentPart {
 
 /// What a plan is carried out with, on this machine.
 pub struct Inputs {
+    /// Keeps the base in the cache.
+    pub _base: bootwright_source::Base,
     /// The opened base with the layer for edits above it.
     pub disk: resolve::Disk,
     /// The overlays, in order.

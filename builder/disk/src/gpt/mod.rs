@@ -3,6 +3,7 @@
 //! Read and moved here rather than by a crate: the ones at hand renumber partitions or
 //! allocate and panic at a hostile header's word.
 
+mod grow;
 mod layout;
 mod relocate;
 
@@ -12,6 +13,7 @@ use crate::{Error, Result};
 
 use layout::{ENTRY_LEN, Entry, Header};
 
+pub(crate) use grow::grow;
 pub use relocate::move_backup;
 
 /// A header with the bytes of its entries.

@@ -1,5 +1,7 @@
 //! A server with images, a key that signs them, and a store that fetches from it.
 
+#![allow(dead_code, reason = "the black-box tests of the program use a part of it")]
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -48,7 +50,8 @@ impl Site {
         fs::set_permissions(dir.path().join("gpg"), fs::Permissions::from_mode(0o700)).unwrap();
         certificates(dir.path());
         let path = |name: &str| dir.path().join(name);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/online/server.py");
+        let script = dir.path().join("server.py");
+        fs::write(&script, include_str!("server.py")).unwrap();
         let mut server = Command::new("python3")
             .arg(script)
             .args([path("www"), path("server.crt"), path("server.key"), path("log")])
