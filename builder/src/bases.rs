@@ -125,9 +125,11 @@ impl Bases {
         if lock == self.lock {
             return Ok(());
         }
+        // A long digest stays on the line of its key.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         let text = format!(
             "# Which images the names of catalogs stand for here. Written by bootwright; commit it.\n{}",
-            serde_saphyr::to_string(&lock)?
+            serde_saphyr::to_string_with_options(&lock, options)?
         );
         let options = SinkOptions { replace: true, ..SinkOptions::default() };
         write_file(&self.file, text.as_bytes(), options).context("writing the lock file")?;

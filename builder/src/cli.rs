@@ -3,6 +3,8 @@
 #[cfg(feature = "image")]
 mod base;
 #[cfg(feature = "image")]
+mod doctor;
+#[cfg(feature = "image")]
 mod image;
 mod seed;
 
@@ -10,6 +12,8 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
 pub use base::{Base, BaseCommand, BaseFetch, BaseLs, BaseProfile, BaseUpdate};
+#[cfg(feature = "image")]
+pub use doctor::Doctor;
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -51,5 +55,7 @@ pub enum Command {
     Boot(Boot),
     #[cfg(feature = "image")]
     Base(Base),
+    #[cfg(feature = "image")]
+    Doctor(Doctor),
     Seed(Seed),
 }

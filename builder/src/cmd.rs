@@ -6,6 +6,8 @@ mod base;
 mod boot;
 #[cfg(feature = "image")]
 mod build;
+#[cfg(feature = "image")]
+mod doctor;
 mod seed;
 
 use anyhow::Result;
@@ -28,6 +30,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Boot(arguments) => boot::boot(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Base(arguments) => base::run(&arguments, progress),
+        #[cfg(feature = "image")]
+        Command::Doctor(arguments) => doctor::run(&arguments, progress),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

@@ -71,6 +71,18 @@ impl std::fmt::Display for GuestState {
 
 impl std::error::Error for GuestState {}
 
+/// This machine lacks something that is needed for everything. What, has been shown already.
+#[derive(Debug)]
+pub struct Lacking(pub String);
+
+impl std::fmt::Display for Lacking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lacking {}
+
 /// Something kept on this machine is not what it was.
 #[derive(Debug)]
 pub struct Damaged(pub String);
@@ -100,6 +112,9 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
 fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
+    }
+    if error.is::<Lacking>() {
+        return Some(ENVIRONMENT);
     }
     if error.is::<Damaged>() {
         return Some(VERIFICATION);

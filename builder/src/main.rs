@@ -6,6 +6,8 @@ mod agent;
 mod bases;
 mod cli;
 mod cmd;
+#[cfg(feature = "image")]
+mod editor;
 mod exit;
 #[cfg(feature = "image")]
 mod formats;

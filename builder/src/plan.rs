@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::profile::{Machine, Size, Units, User, Vars};
 
 pub use outputs::{DescriptorKind, DescriptorPart, OutputKind, OutputPart};
-pub use resolve::{Options, location, resolve};
+pub use resolve::{Options, location, resolve, spill_dir};
 
 /// Version of the plan's shape; raised when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -72,6 +72,9 @@ pub struct DiskPart {
     pub size: Size,
     /// The volume of the root file system.
     pub root: String,
+    /// Whether the root is grown to the end of the disk.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub grow: bool,
 }
 
 /// A folder that goes into the image.

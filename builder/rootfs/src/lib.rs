@@ -20,6 +20,9 @@ pub mod steps;
 mod tree;
 mod volume;
 
+/// The version of libext2fs that edits ext4; it is a part of the program.
+pub const LIBEXT2FS: &str = env!("BOOTWRIGHT_LIBEXT2FS");
+
 pub use content::Content;
 pub use edit::{Edit, Meta};
 pub use error::{Error, Result};

@@ -115,9 +115,7 @@ fn hostile_file_systems_are_refused_and_never_panic() {
     let places = (1024..2048).step_by(4).chain((4096..4224).step_by(4));
     for at in places.chain((inode as usize..inode as usize + 128).step_by(4)) {
         for value in [0u32, 1, 0x7fff_ffff, u32::MAX] {
-            let view = bootwright_disk::view::Memory::new(sound.clone());
-            let disk: Arc<dyn WriteView> =
-                Arc::new(Cow::new(Grown::new(view, 300 * MIB), CowOptions::default()));
+            let disk = grown(&path, 300 * MIB);
             disk.write_at(at as u64, &value.to_le_bytes()).unwrap();
             let _ = grow_root(&disk, NOW);
         }

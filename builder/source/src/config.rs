@@ -59,7 +59,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Unconfigured`] if no mirror of it is known.
-    pub(crate) fn catalog(&self, distribution: Distribution) -> Result<&Catalog> {
+    pub fn catalog(&self, distribution: Distribution) -> Result<&Catalog> {
         let catalog = match distribution {
             Distribution::Ubuntu => &self.ubuntu,
             Distribution::Debian => &self.debian,

@@ -113,7 +113,8 @@ fn prove(
 
 fn wrong(request: &Request<'_>, url: &str, found: Digest) -> Error {
     let name = format!("{} from {}", request.name, shown(url));
-    Error::Digest { name, found, expected: request.digest, hint: request.hint }
+    let (found, expected) = (found.into(), request.digest.into());
+    Error::Digest { name, found, expected, hint: request.hint }
 }
 
 /// Gets all bytes from one address, in as many tries as it takes while some progress.

@@ -54,9 +54,9 @@ pub enum Error {
         /// The file or the place it came from.
         name: String,
         /// Its digest.
-        found: crate::Digest,
+        found: Box<crate::Digest>,
         /// The digest that it must have.
-        expected: crate::Digest,
+        expected: Box<crate::Digest>,
         /// What to do next.
         hint: &'static str,
     },

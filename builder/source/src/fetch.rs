@@ -153,8 +153,8 @@ impl Store {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(Error::Digest {
                 name: path.display().to_string(),
-                found: Digest::Sha256(found),
-                expected: Digest::Sha256(expected),
+                found: Digest::Sha256(found).into(),
+                expected: Digest::Sha256(expected).into(),
                 hint: "fetch it again, or correct `sha256:` in the profile",
             });
         }

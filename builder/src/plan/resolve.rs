@@ -16,7 +16,7 @@ use super::{AgentPart, BasePart, DiskPart, Inputs, Plan, SCHEMA, outputs, overla
 use crate::agent;
 use crate::bases::Bases;
 use crate::exit::{Unreadable, Usage};
-use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, Size};
+use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, RootRoom, Size};
 
 /// The disk of a build: the base, grown, under the layer for edits.
 pub type Disk = Arc<Cow<Grown<Arc<dyn View>>>>;
@@ -56,7 +56,7 @@ pub fn resolve(loaded: Loaded, options: &Options<'_>, bases: &mut Bases) -> Resu
         timestamp: timestamp(profile.timestamp, written)?,
         arch: arch.name(),
         base,
-        disk: DiskPart { size, root },
+        disk: DiskPart { size, root, grow: profile.disk.root == RootRoom::Grow },
         generalise: profile.generalise.0.iter().map(|part| part.name()).collect(),
         users: profile.users,
         overlay,
@@ -150,14 +150,19 @@ fn disk_size(profile: &Profile, base: u64) -> Result<Size> {
     Ok(size.value)
 }
 
-/// Edits up to the limit stay in memory; /var/tmp is, unlike /tmp, meant for large files.
-fn layer_options() -> CowOptions {
-    let spill_dir = match std::env::var_os("TMPDIR") {
+/// Where edits go that do not fit into memory: /var/tmp is, unlike /tmp, meant for large
+/// files.
+pub fn spill_dir() -> PathBuf {
+    match std::env::var_os("TMPDIR") {
         Some(dir) => PathBuf::from(dir),
         None if Path::new("/var/tmp").is_dir() => PathBuf::from("/var/tmp"),
         None => std::env::temp_dir(),
-    };
-    CowOptions { spill_dir, ..CowOptions::default() }
+    }
+}
+
+/// Edits up to a limit stay in memory.
+fn layer_options() -> CowOptions {
+    CowOptions { spill_dir: spill_dir(), ..CowOptions::default() }
 }
 
 /// What the base says about itself: its root, when that was last written, the architecture.

@@ -159,6 +159,20 @@ pub struct Disk {
     /// Virtual size; the base's if not given. The guest grows its root into it.
     #[serde(default)]
     pub size: Option<Located<Size>>,
+    /// What becomes of the room behind the root.
+    #[serde(default)]
+    pub root: RootRoom,
+}
+
+/// Who grows the root into the room behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RootRoom {
+    /// The guest, when it starts; the build only if something does not fit otherwise.
+    #[default]
+    Keep,
+    /// The build.
+    Grow,
 }
 
 /// A user.

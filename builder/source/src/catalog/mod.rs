@@ -19,7 +19,7 @@ use crate::{Digest, Error, Result, Watch};
 /// Ubuntu's "UEC Image Automatic Signing Key".
 const UBUNTU_KEY: &str = "D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81";
 /// Where Debian's and Ubuntu's packages put that key.
-const UBUNTU_KEYRING: &str = "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg";
+pub const UBUNTU_KEYRING: &str = "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg";
 
 /// Who publishes images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,8 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    const ALL: [Self; 3] = [Self::Ubuntu, Self::Debian, Self::Alpine];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ubuntu, Self::Debian, Self::Alpine];
 
     /// Its name in profiles.
     #[must_use]
