@@ -19,7 +19,7 @@ runcmd:
 
 fn build(dir: &Path) {
     let profile = format!(
-        "name: demo\nversion: 1.0\nbase: file:{}\ndisk: {{size: 6GiB}}\nusers: [{{name: app}}]\n\
+        "name: demo\nversion: 1.0\nbase: file:{}\ndisk: {{size: 6GiB, root: grow}}\nusers: [{{name: app}}]\n\
          outputs: {{qcow2: }}\n",
         text(&base("debian"))
     );

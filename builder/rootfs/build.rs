@@ -13,6 +13,7 @@ fn main() {
                     or e2fsprogs-devel (Fedora), or run ci/setup\n{error}"
             )
         });
+    println!("cargo::rustc-env=BOOTWRIGHT_LIBEXT2FS={}", library.version);
     let mut build = cc::Build::new();
     build.file("src/ext4/shim.c").warnings(true).extra_warnings(true);
     for path in &library.include_paths {

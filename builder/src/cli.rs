@@ -1,7 +1,11 @@
 //! The command line, as types. No logic.
 
 #[cfg(feature = "image")]
+mod base;
+#[cfg(feature = "image")]
 mod disk_image;
+#[cfg(feature = "image")]
+mod doctor;
 #[cfg(feature = "image")]
 mod image;
 mod seed;
@@ -9,10 +13,14 @@ mod seed;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
+pub use base::{Base, BaseCommand, BaseFetch, BaseLs, BaseProfile, BaseUpdate};
+#[cfg(feature = "image")]
 pub use disk_image::{
     Cat, Compression, Convert, Diff, Flavour, Hypervisor, Image, ImageCommand, InputFormat,
     Inspect, Ls, Source, Subformat, Verify,
 };
+#[cfg(feature = "image")]
+pub use doctor::Doctor;
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -54,5 +62,9 @@ pub enum Command {
     Boot(Boot),
     #[cfg(feature = "image")]
     Image(Image),
+    #[cfg(feature = "image")]
+    Base(Base),
+    #[cfg(feature = "image")]
+    Doctor(Doctor),
     Seed(Seed),
 }

@@ -1,9 +1,13 @@
 //! The commands: from arguments to library calls.
 
 #[cfg(feature = "image")]
+mod base;
+#[cfg(feature = "image")]
 mod boot;
 #[cfg(feature = "image")]
 mod build;
+#[cfg(feature = "image")]
+mod doctor;
 #[cfg(feature = "image")]
 mod image;
 mod seed;
@@ -28,6 +32,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Boot(arguments) => boot::boot(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Image(arguments) => image::run(&arguments, progress),
+        #[cfg(feature = "image")]
+        Command::Base(arguments) => base::run(&arguments, progress),
+        #[cfg(feature = "image")]
+        Command::Doctor(arguments) => doctor::run(&arguments, progress),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

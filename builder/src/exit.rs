@@ -20,7 +20,8 @@ const ENVIRONMENT: u8 = 5;
 const GUEST: u8 = 6;
 
 /// An input file that cannot be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("reading the {what} {}", path.display())]
 pub struct Unreadable {
     what: &'static str,
     path: std::path::PathBuf,
@@ -39,66 +40,26 @@ impl Unreadable {
     }
 }
 
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "reading the {} {}", self.what, self.path.display())
-    }
-}
-
-impl std::error::Error for Unreadable {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
 /// A failure that is the command line's.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Usage(pub String);
 
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
 /// Something that was checked and is not what it was to be. What is wrong has been shown.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Failed(pub String);
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 /// Two things that were compared and differ: no failure, but not success either. How they
 /// differ has been shown.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("they differ")]
 pub struct Different;
 
-impl std::fmt::Display for Different {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("they differ")
-    }
-}
-
-impl std::error::Error for Different {}
-
 /// Any failure of a command whose exit code 1 means something else.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("they cannot be compared")]
 struct Trouble;
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("they cannot be compared")
-    }
-}
-
-impl std::error::Error for Trouble {}
 
 /// Sees to it that a failure of a comparison does not look like a difference.
 pub fn no_difference(error: Error) -> Error {
@@ -109,29 +70,20 @@ pub fn no_difference(error: Error) -> Error {
 }
 
 /// An input that is well-formed and cannot do what is asked of it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Unusable(pub String);
-
-impl std::fmt::Display for Unusable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unusable {}
 
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct GuestState(pub String);
 
-impl std::fmt::Display for GuestState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for GuestState {}
+/// This machine lacks something that is needed for everything. What, has been shown already.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Lacking(pub String);
 
 /// The exit code of an outcome, after its error was shown.
 pub fn code(outcome: Result<(), Error>) -> ExitCode {
@@ -155,6 +107,9 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(USAGE);
     }
     if error.is::<Trouble>() {
+        return Some(ENVIRONMENT);
+    }
+    if error.is::<Lacking>() {
         return Some(ENVIRONMENT);
     }
     if error.is::<Failed>() {
@@ -207,9 +162,16 @@ fn image(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = error.downcast_ref::<Source>() {
         return Some(match error {
-            Source::Digest { .. } => VERIFICATION,
-            Source::Location { .. } | Source::Missing { .. } => INPUT,
-            Source::Io { .. } => OTHER,
+            Source::Digest { .. } | Source::Signature { .. } => VERIFICATION,
+            Source::Location { .. }
+            | Source::Missing { .. }
+            | Source::Malformed { .. }
+            | Source::NotPublished { .. }
+            | Source::Unpack { .. } => INPUT,
+            Source::Full { .. } | Source::Unconfigured { .. } | Source::Offline { .. } => {
+                ENVIRONMENT
+            }
+            Source::Io { .. } | Source::Http { .. } | Source::Cancelled => OTHER,
         });
     }
     if let Some(error) = error.downcast_ref::<Rootfs>() {

@@ -2,10 +2,14 @@
 
 #[cfg(feature = "image")]
 mod agent;
+#[cfg(feature = "image")]
+mod bases;
 mod cli;
 mod cmd;
 #[cfg(feature = "image")]
 mod drivers;
+#[cfg(feature = "image")]
+mod editor;
 mod exit;
 #[cfg(feature = "image")]
 mod formats;

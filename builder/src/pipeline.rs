@@ -3,17 +3,17 @@
 mod appliance;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bootwright_disk::partition::{self, Kind, types};
-use bootwright_disk::view::{View, Window, WriteView};
+use bootwright_disk::view::{View, Window};
 use bootwright_disk::{Sha256, gpt};
 use bootwright_export::manifest::{self, Artefact, Esp, Manifest};
 use bootwright_export::pass::Pass;
 use bootwright_rootfs::steps::{agent, cmdline, generalise, overlay, units, users};
 use bootwright_rootfs::{Edit, Tree};
 
+use crate::editor::Editor;
 use crate::exit::Unusable;
 use crate::plan::{Inputs, Plan};
 use crate::profile::{self, DriverCheck};
@@ -64,43 +64,38 @@ pub fn build<'a>(
 /// Applies every step of the plan, each on what the ones before it left.
 fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
     let now = plan.timestamp;
-    let disk: Arc<dyn WriteView> = Arc::clone(&inputs.disk) as Arc<dyn WriteView>;
-    let mut tree = Tree::open(&disk, now)?;
-    let apply = |tree: &mut Tree, edits: Vec<Edit>| -> Result<()> {
-        anyhow::ensure!(!interrupt::is_set(), "interrupted");
-        Ok(tree.apply(&edits)?)
-    };
+    let mut editor = Editor::open(plan, inputs, progress)?;
 
     // First, so that what the profile itself brings stays.
     let traits = generalise::Trait::ALL.into_iter();
     let traits = traits.filter(|part| plan.generalise.contains(&part.name())).collect();
-    let edits = generalise::edits(&mut tree, &traits)?;
-    apply(&mut tree, edits)?;
+    let edits = generalise::edits(&mut editor.tree, &traits)?;
+    editor.apply(edits)?;
 
     let users: Vec<users::User> = plan.users.iter().cloned().map(profile::User::into).collect();
-    let edits = users::edits(&mut tree, &users, now)?;
-    apply(&mut tree, edits)?;
+    let edits = users::edits(&mut editor.tree, &users, now)?;
+    editor.apply(edits)?;
 
     let mut brought = Vec::new();
     for overlay in &inputs.overlays {
         let render = |_: &str, text: &str| inputs.vars.render(text);
-        let edits = overlay.edits(&mut tree, &render as &overlay::Render<'_>)?;
+        let edits = overlay.edits(&mut editor.tree, &render as &overlay::Render<'_>)?;
         brought.extend(units::brought(edits.iter().map(Edit::path)));
-        apply(&mut tree, edits)?;
+        editor.apply(edits)?;
     }
 
     if let Some((binary, config)) = &inputs.agent {
         let agent = agent::Agent { binary, unit: crate::agent::UNIT, config };
-        let edits = agent::edits(&mut tree, agent)?;
-        apply(&mut tree, edits)?;
+        let edits = agent::edits(&mut editor.tree, agent)?;
+        editor.apply(edits)?;
     }
 
-    let edits = units::edits(&mut tree, &plan.units.clone().into(), &brought)?;
-    apply(&mut tree, edits)?;
-    let edits = cmdline::edits(&mut tree, &plan.kernel_cmdline)?;
-    apply(&mut tree, edits)?;
-    check_drivers(plan, &mut tree, progress)?;
-    Ok(tree.finish()?)
+    let edits = units::edits(&mut editor.tree, &plan.units.clone().into(), &brought)?;
+    editor.apply(edits)?;
+    let edits = cmdline::edits(&mut editor.tree, &plan.kernel_cmdline)?;
+    editor.apply(edits)?;
+    check_drivers(plan, &mut editor.tree, progress)?;
+    Ok(editor.tree.finish()?)
 }
 
 /// Says what the image lacks to boot on the hypervisors of its outputs, or fails over it.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::profile::{DriverCheck, Machine, Size, Units, User, Vars};
 
 pub use outputs::{DescriptorKind, DescriptorPart, OutputKind, OutputPart};
-pub use resolve::{Options, resolve};
+pub use resolve::{Options, location, resolve};
 
 /// Version of the plan's shape; raised when a key changes its meaning.
 const SCHEMA: u32 = 1;
@@ -73,6 +73,9 @@ pub struct DiskPart {
     pub size: Size,
     /// The volume of the root file system.
     pub root: String,
+    /// Whether the root is grown to the end of the disk.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub grow: bool,
 }
 
 /// A folder that goes into the image.
@@ -97,6 +100,8 @@ pub struct AgentPart {
 
 /// What a plan is carried out with, on this machine.
 pub struct Inputs {
+    /// Keeps the base in the cache.
+    pub _base: bootwright_source::Base,
     /// The opened base with the layer for edits above it.
     pub disk: resolve::Disk,
     /// The overlays, in order.

@@ -18,8 +18,8 @@ use bootwright_seed::yaml::{self, YamlError};
 use crate::exit::Unreadable;
 
 pub use schema::{
-    AgentSpec, BaseFormat, BaseSpec, DriverCheck, Firmware, Machine, OverlayRule, Profile, Units,
-    User,
+    AgentSpec, BaseFormat, BaseSpec, DriverCheck, Firmware, Machine, OverlayRule, Profile,
+    RootRoom, Units, User,
 };
 pub use size::Size;
 pub use vars::Vars;

@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::view::View;
+use crate::view::{View, WriteView};
 use crate::{Result, gpt, mbr};
 
 /// Bytes of a logical sector, in which tables count. Disks with sectors of 4096 bytes are
 /// recognised by the place of their GPT.
 pub const SECTOR: u64 = 512;
+/// Where partitions begin and end, in bytes, as every tool of today aligns them.
+pub(crate) const ALIGNMENT: u64 = 1 << 20;
 
 /// A partition table and what it lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,22 @@ pub fn read(disk: &(impl View + ?Sized)) -> Result<Option<Table>> {
         return Ok(Some(table));
     }
     mbr::read(disk)
+}
+
+/// Lets a partition reach to the end of the disk, as far as its table allows; the caller
+/// sees to it that nothing lies behind it. Gives its length in bytes afterwards.
+///
+/// # Errors
+/// What reading the table or writing the disk says.
+pub fn grow(disk: &impl WriteView, partition: &Partition) -> Result<u64> {
+    match partition.kind {
+        Kind::Gpt { .. } => gpt::grow(disk, partition.number)?,
+        Kind::Mbr { .. } => mbr::grow(disk, partition.number)?,
+    }
+    let table = read(disk)?;
+    let partitions = table.map(|table| table.partitions).unwrap_or_default();
+    let found = partitions.iter().find(|found| found.number == partition.number);
+    Ok(found.map_or(partition.len, |found| found.len))
 }
 
 /// Checks that partitions lie on the disk and do not overlap.

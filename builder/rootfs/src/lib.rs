@@ -15,6 +15,7 @@ mod ext4;
 mod fat;
 mod fs;
 mod fstab;
+mod grow;
 mod kernels;
 mod look;
 mod node;
@@ -25,10 +26,14 @@ mod tree;
 mod volume;
 
 pub use check::check;
+/// The version of libext2fs that edits ext4; it is a part of the program.
+pub const LIBEXT2FS: &str = env!("BOOTWRIGHT_LIBEXT2FS");
+
 pub use content::Content;
 pub use edit::{Edit, Meta};
 pub use error::{Error, Result};
 pub use fs::Xattrs;
+pub use grow::{Growth, grow_root};
 pub use kernels::{Kernel, kernels};
 pub use look::{Found, Reader};
 pub use node::{Attr, Kind};

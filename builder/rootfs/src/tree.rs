@@ -362,9 +362,17 @@ impl Tree {
     ///
     /// # Errors
     /// What writing them says.
-    pub fn finish(self) -> Result<()> {
-        for mount in self.mounts {
-            if let Some(fs) = mount.fs {
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()
+    }
+
+    /// Writes what is left to write, and closes the file systems until they are needed next.
+    ///
+    /// # Errors
+    /// What writing them says.
+    pub fn flush(&mut self) -> Result<()> {
+        for mount in &mut self.mounts {
+            if let Some(fs) = mount.fs.take() {
                 fs.finish()?;
             }
         }

@@ -19,6 +19,9 @@ pub struct ProfileArgs {
     /// Install this agent instead of the one inside the tool.
     #[arg(long, value_name = "FILE")]
     pub agent: Option<PathBuf>,
+    /// Use no network: the base has to be on this machine already.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Build the images that a profile describes.
@@ -49,7 +52,8 @@ pub struct Build {
 
 /// Print every choice a build of a profile would make, as YAML.
 ///
-/// The base is read and its digest taken; nothing is written.
+/// The base is fetched, if it is not on this machine, and its digest taken; nothing but the
+/// cache and bootwright.lock is written.
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]

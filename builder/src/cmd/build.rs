@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bootwright_export::manifest;
 
+use crate::bases::Bases;
 use crate::cli::{Build, Plan as PlanArgs, ProfileArgs};
 use crate::exit::Usage;
 use crate::pipeline::{self, Target};
@@ -60,11 +61,12 @@ pub fn build(arguments: &Build, progress: Progress) -> Result<()> {
 fn prepare(arguments: &ProfileArgs, progress: Progress) -> Result<(Plan, Inputs)> {
     let loaded = profile::load(&arguments.path, &vars(&arguments.vars)?)?;
     let options = Options { only: &arguments.only, agent: arguments.agent.as_deref() };
-    plan::resolve(loaded, &options, progress)
+    let mut bases = Bases::open(&arguments.path, arguments.offline, progress)?;
+    plan::resolve(loaded, &options, &mut bases)
 }
 
 /// Splits `NAME=VALUE`.
-fn vars(given: &[String]) -> Result<BTreeMap<String, String>> {
+pub fn vars(given: &[String]) -> Result<BTreeMap<String, String>> {
     let pairs = given.iter().map(|pair| match pair.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(Usage(format!("--var {pair}: expected NAME=VALUE")).into()),

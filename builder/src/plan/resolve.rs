@@ -9,14 +9,14 @@ use bootwright_disk::{Format, Sha256};
 use bootwright_rootfs::steps::agent::Arch;
 use bootwright_rootfs::{Contents, Tree};
 use bootwright_seed::yaml::decode::{DecodeError, Located};
-use bootwright_source::{Location, fetch};
+use bootwright_source::{Base, Details, Location};
 use uuid::Uuid;
 
 use super::{AgentPart, BasePart, DiskPart, Inputs, Plan, SCHEMA, outputs, overlay};
 use crate::agent;
+use crate::bases::Bases;
 use crate::exit::{Unreadable, Usage};
-use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, Size};
-use crate::progress::Progress;
+use crate::profile::{self, AgentSpec, BaseFormat, BaseSpec, Loaded, Profile, RootRoom, Size};
 use crate::scratch;
 
 /// The disk of a build: the base, grown, under the layer for edits.
@@ -36,13 +36,9 @@ pub struct Options<'a> {
 /// # Errors
 /// A base that is not there, not the right one or not readable, and anything else that the
 /// profile names and this machine or the base cannot give.
-pub fn resolve(
-    loaded: Loaded,
-    options: &Options<'_>,
-    progress: Progress,
-) -> Result<(Plan, Inputs)> {
+pub fn resolve(loaded: Loaded, options: &Options<'_>, bases: &mut Bases) -> Result<(Plan, Inputs)> {
     let Loaded { profile, vars } = loaded;
-    let (base, view) = open_base(&profile.base, progress)?;
+    let (fetched, base, view) = open_base(&profile.base, bases)?;
     let size = disk_size(&profile, view.size())?;
     let disk: Disk = Arc::new(Cow::new(Grown::new(view, size.0), layer_options()));
     let (root, written, arch) = look(&disk).context("looking into the base image")?;
@@ -61,7 +57,7 @@ pub fn resolve(
         timestamp: timestamp(profile.timestamp, written)?,
         arch: arch.name(),
         base,
-        disk: DiskPart { size, root },
+        disk: DiskPart { size, root, grow: profile.disk.root == RootRoom::Grow },
         generalise: profile.generalise.0.iter().map(|part| part.name()).collect(),
         users: profile.users,
         overlay,
@@ -81,7 +77,7 @@ pub fn resolve(
     (plan.outputs, plan.descriptors) =
         outputs::resolve(&profile.outputs, &plan.stem(), options.only)?;
     let vars = vars.with(&[("name", &plan.name), ("version", &plan.version)]);
-    Ok((plan, Inputs { disk, overlays, agent, vars }))
+    Ok((plan, Inputs { _base: fetched, disk, overlays, agent, vars }))
 }
 
 /// The identity of what a plan makes (UUIDv5, RFC 9562), of a plan without outputs.
@@ -91,9 +87,12 @@ fn identity(plan: &Plan) -> Result<Uuid> {
     Ok(Uuid::new_v5(&NAMESPACE, &serde_json::to_vec(plan)?))
 }
 
-/// Proves and opens the base.
-fn open_base(spec: &Located<BaseSpec>, progress: Progress) -> Result<(BasePart, Arc<dyn View>)> {
-    let BaseSpec { location, sha256, format } = &spec.value;
+/// Where a base comes from.
+///
+/// # Errors
+/// What is no place a base can come from, with its place in the profile.
+pub fn location(spec: &Located<BaseSpec>) -> Result<Location> {
+    let BaseSpec { location, sha256, arch, variant, .. } = &spec.value;
     let expected = sha256.as_ref().map(|text| {
         Sha256::parse(&text.value).ok_or_else(|| {
             DecodeError::new(
@@ -103,11 +102,22 @@ fn open_base(spec: &Located<BaseSpec>, progress: Progress) -> Result<(BasePart, 
         })
     });
     let folder = Path::new(&*spec.at.file).parent().unwrap_or(Path::new(""));
-    let place = Location::parse(location, expected.transpose()?, folder)
-        .map_err(|error| DecodeError::new(&spec.at, error.to_string()))?;
-    let stage = progress.stage("verifying the base image");
-    let base = fetch(&place)?;
-    drop(stage);
+    let details = Details {
+        sha256: expected.transpose()?,
+        arch: arch.as_deref(),
+        variant: variant.as_deref(),
+    };
+    Ok(Location::parse(location, &details, folder)
+        .map_err(|error| DecodeError::new(&spec.at, error.to_string()))?)
+}
+
+/// Proves and opens the base.
+fn open_base(
+    spec: &Located<BaseSpec>,
+    bases: &mut Bases,
+) -> Result<(Base, BasePart, Arc<dyn View>)> {
+    let base = bases.fetch(&location(spec)?)?;
+    let BaseSpec { location, format, .. } = &spec.value;
     let format = format.map(|format| match format {
         BaseFormat::Raw => Format::Raw,
         BaseFormat::Qcow2 => Format::Qcow2,
@@ -115,12 +125,12 @@ fn open_base(spec: &Located<BaseSpec>, progress: Progress) -> Result<(BasePart, 
     let image = bootwright_disk::open(&base.path, format)
         .with_context(|| format!("opening the base image {}", base.path.display()))?;
     let part = BasePart {
-        location: location.clone(),
+        location: base.name.clone().unwrap_or_else(|| location.clone()),
         format: image.format.name(),
         size: base.size,
         sha256: base.sha256.to_string(),
     };
-    Ok((part, image.view))
+    Ok((base, part, image.view))
 }
 
 fn disk_size(profile: &Profile, base: u64) -> Result<Size> {

@@ -80,7 +80,8 @@ impl Profile {
     }
 }
 
-/// Where the base comes from: `file:PATH`, or a mapping with more to say.
+/// Where the base comes from: `file:PATH`, the name of an image, or a mapping with more to
+/// say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseSpec {
     /// The place.
@@ -89,6 +90,10 @@ pub struct BaseSpec {
     pub sha256: Option<Located<String>>,
     /// Its format; told by its first bytes if not given.
     pub format: Option<BaseFormat>,
+    /// The architecture of an image of a catalog.
+    pub arch: Option<String>,
+    /// The variant of an image of a catalog.
+    pub variant: Option<String>,
 }
 
 /// Formats of base images.
@@ -102,7 +107,16 @@ pub enum BaseFormat {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BaseMap {
-    file: String,
+    #[serde(default)]
+    file: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    image: Option<String>,
+    #[serde(default)]
+    arch: Option<String>,
+    #[serde(default)]
+    variant: Option<String>,
     #[serde(default)]
     sha256: Option<Located<String>>,
     #[serde(default)]
@@ -116,17 +130,25 @@ impl<'de> Deserialize<'de> for BaseSpec {
             type Value = BaseSpec;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`file:PATH` or a mapping with `file`")
+                f.write_str("`file:PATH`, a name such as `ubuntu:noble`, or a mapping with `file`, `url` or `image`")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<BaseSpec, E> {
-                Ok(BaseSpec { location: text.to_owned(), sha256: None, format: None })
+                let location = text.to_owned();
+                let (sha256, format, arch, variant) = (None, None, None, None);
+                Ok(BaseSpec { location, sha256, format, arch, variant })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BaseSpec, A::Error> {
                 let deserializer = de::value::MapAccessDeserializer::new(map);
-                let BaseMap { file, sha256, format } = BaseMap::deserialize(deserializer)?;
-                Ok(BaseSpec { location: format!("file:{file}"), sha256, format })
+                let BaseMap { file, url, image, arch, variant, sha256, format } =
+                    BaseMap::deserialize(deserializer)?;
+                let location = match (file, url, image) {
+                    (Some(file), None, None) => format!("file:{file}"),
+                    (None, Some(place), None) | (None, None, Some(place)) => place,
+                    _ => return Err(A::Error::custom("give one of `file`, `url` and `image`")),
+                };
+                Ok(BaseSpec { location, sha256, format, arch, variant })
             }
         }
         deserializer.deserialize_any(Either)
@@ -140,6 +162,20 @@ pub struct Disk {
     /// Virtual size; the base's if not given. The guest grows its root into it.
     #[serde(default)]
     pub size: Option<Located<Size>>,
+    /// What becomes of the room behind the root.
+    #[serde(default)]
+    pub root: RootRoom,
+}
+
+/// Who grows the root into the room behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RootRoom {
+    /// The guest, when it starts; the build only if something does not fit otherwise.
+    #[default]
+    Keep,
+    /// The build.
+    Grow,
 }
 
 /// A user.

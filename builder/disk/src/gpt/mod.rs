@@ -4,6 +4,7 @@
 //! allocate and panic at a hostile header's word.
 
 mod check;
+mod grow;
 mod layout;
 mod relocate;
 
@@ -14,6 +15,7 @@ use crate::{Error, Result};
 use layout::{ENTRY_LEN, Entry, Header};
 
 pub use check::check;
+pub(crate) use grow::grow;
 pub use relocate::move_backup;
 
 /// A header with the bytes of its entries.

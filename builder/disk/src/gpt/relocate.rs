@@ -43,7 +43,7 @@ pub fn move_backup(disk: &impl WriteView) -> Result<bool> {
     Ok(true)
 }
 
-fn padded(header: &Header, sector: u64) -> Vec<u8> {
+pub(super) fn padded(header: &Header, sector: u64) -> Vec<u8> {
     let mut bytes = header.encode();
     bytes.resize(sector as usize, 0);
     bytes

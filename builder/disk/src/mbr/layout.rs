@@ -3,6 +3,8 @@
 use crate::fields::{le16, le32};
 
 const ENTRIES: usize = 446;
+/// Where the first entry keeps its length.
+pub(super) const SECTORS: usize = ENTRIES + 12;
 const SIGNATURE: usize = 440;
 /// Protects a GPT.
 const PROTECTIVE: u8 = 0xee;

@@ -2,8 +2,9 @@
 
 mod layout;
 
-use crate::partition::{Kind, Partition, SECTOR, Table, TableKind, check_layout};
-use crate::view::{View, read_vec};
+use crate::fields::put;
+use crate::partition::{ALIGNMENT, Kind, Partition, SECTOR, Table, TableKind, check_layout};
+use crate::view::{View, WriteView, read_vec};
 use crate::{Error, Result};
 
 use layout::{Entry, parse};
@@ -33,6 +34,24 @@ pub(crate) fn read(disk: &(impl View + ?Sized)) -> Result<Option<Table>> {
     partitions.sort_by_key(|partition| partition.number);
     check_layout("mbr", &partitions, disk.size())?;
     Ok(Some(Table { kind: TableKind::Mbr { signature: record.signature }, partitions }))
+}
+
+/// Grows primary partition `number`, behind which nothing lies, to the end of the disk or
+/// as far as the table can count. Others cannot grow: they lie in one that would have to.
+pub(crate) fn grow(disk: &impl WriteView, number: u32) -> Result<()> {
+    let mut sector = read_vec(disk, 0, SECTOR)?;
+    let entry = match (parse(&sector), number.checked_sub(1)) {
+        (Some(record), Some(index @ 0..=3)) => record.entries[index as usize],
+        _ => return Ok(()),
+    };
+    let end = disk.size() / ALIGNMENT * (ALIGNMENT / SECTOR);
+    let sectors = end.saturating_sub(entry.start.into()).min(u32::MAX.into()) as u32;
+    if sectors > entry.sectors {
+        let at = layout::SECTORS + 16 * (number as usize - 1);
+        put(&mut sector, at, &sectors.to_le_bytes());
+        disk.write_at(0, &sector)?;
+    }
+    Ok(())
 }
 
 fn partition(number: u32, base: u64, entry: &Entry) -> Partition {

@@ -4,6 +4,7 @@ mod acl;
 mod attributes;
 mod data;
 mod fs;
+mod grow;
 mod index;
 mod inode;
 mod names;
@@ -13,3 +14,4 @@ mod trim;
 mod xattr;
 
 pub(crate) use fs::Ext4;
+pub(crate) use grow::grow;

@@ -25,7 +25,7 @@ const STATE_ERRORS: u16 = 2;
 
 /// Blocks and inodes that an image's file system may have, so that its bitmaps (one bit
 /// each) fit into memory: with blocks of 4 KiB, 4 TiB.
-const MAX_COUNT: u64 = 1 << 30;
+pub(crate) const MAX_COUNT: u64 = 1 << 30;
 /// The smallest group that mke2fs makes.
 const MIN_GROUP: u64 = 256;
 /// Length of a group descriptor with the feature 64bit.
