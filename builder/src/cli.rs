@@ -7,7 +7,10 @@ mod seed;
 
 use clap::{Parser, Subcommand};
 
-pub use env::{Env, EnvCheck, EnvCommand};
+pub use env::{
+    Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvEncrypt, EnvExplain, EnvMerge, LayerArgs,
+    MergeKind, SchemaArgs, VaultArgs,
+};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};

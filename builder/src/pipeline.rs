@@ -92,6 +92,8 @@ fn edit(plan: &Plan, inputs: &Inputs) -> Result<()> {
         let agent = agent::Agent { binary, unit: crate::agent::UNIT, config };
         let edits = agent::edits(&mut tree, agent)?;
         apply(&mut tree, edits)?;
+        let edits = inputs.env_schema.iter().map(|text| agent::env_schema(text));
+        apply(&mut tree, edits.collect())?;
     }
 
     let edits = units::edits(&mut tree, &plan.units.clone().into(), &brought)?;

@@ -1,6 +1,12 @@
 //! `bootwright env`.
 
 mod check;
+mod common;
+mod create;
+mod explain;
+mod layers;
+mod merge;
+mod vault;
 
 use anyhow::Result;
 
@@ -13,5 +19,10 @@ use crate::cli::{Env, EnvCommand};
 pub fn run(arguments: &Env) -> Result<()> {
     match &arguments.command {
         EnvCommand::Check(arguments) => check::run(arguments),
+        EnvCommand::Create(arguments) => create::run(arguments),
+        EnvCommand::Merge(arguments) => merge::run(arguments),
+        EnvCommand::Explain(arguments) => explain::run(arguments),
+        EnvCommand::Encrypt(arguments) => vault::encrypt(arguments),
+        EnvCommand::Decrypt(arguments) => vault::decrypt(arguments),
     }
 }

@@ -194,7 +194,8 @@ impl<'a> Session<'a> {
 
     fn environment(&self) -> Environment<'_> {
         let mut builder = SyntaxConfig::builder();
-        let syntax = builder.keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+        let syntax =
+            builder.keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
         // Delimiters are those of Jinja, which are valid.
         let syntax = syntax.unwrap_or_default();
         let mut environment = Environment::new();

@@ -2,11 +2,32 @@
 
 #![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod judges;
+mod layers;
+mod profiles;
+mod upgrade;
+mod vault;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use bootwright_seed::env::Env;
 use common::{ok_in, run_in};
+
+/// A value of an env that was written.
+fn value(file: &Path, key: &str) -> String {
+    let env = Env::parse("env.yml", &fs::read(file).unwrap()).unwrap();
+    let node = env.get(&key.parse().unwrap()).unwrap_or_else(|| panic!("{key} is missing"));
+    node.text().unwrap().to_owned()
+}
+
+/// The permission bits of a file.
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
 
 #[test]
 fn check_names_place_and_way_out() {
