@@ -86,7 +86,8 @@ fn crypt_accepts_the_password() {
 fn openssl_checks_the_rsa_keys() {
     let dir = tempfile::tempdir().unwrap();
     for key in ["a.rsa", "a.dkim"] {
-        let said = tool("openssl", &["rsa", "-check", "-noout", "-in", text(&file(dir.path(), key))]);
+        let said =
+            tool("openssl", &["rsa", "-check", "-noout", "-in", text(&file(dir.path(), key))]);
         assert!(said.contains("RSA key ok"), "{said}");
     }
     // A signature made with the key verifies against the record's public half.
@@ -98,8 +99,22 @@ fn openssl_checks_the_rsa_keys() {
     fs::write(&data, "mail").unwrap();
     fs::write(&pub_file, pem).unwrap();
     let key = file(dir.path(), "a.dkim");
-    tool("openssl", &["dgst", "-sha256", "-sign", text(&key), "-out", text(&signature), text(&data)]);
-    let said = tool("openssl", &["dgst", "-sha256", "-verify", text(&pub_file), "-signature", text(&signature), text(&data)]);
+    tool(
+        "openssl",
+        &["dgst", "-sha256", "-sign", text(&key), "-out", text(&signature), text(&data)],
+    );
+    let said = tool(
+        "openssl",
+        &[
+            "dgst",
+            "-sha256",
+            "-verify",
+            text(&pub_file),
+            "-signature",
+            text(&signature),
+            text(&data),
+        ],
+    );
     assert!(said.contains("Verified OK"), "{said}");
 }
 
@@ -110,11 +125,16 @@ fn b63_certificates_are_no_ca_and_live_as_long_as_they_are_told() {
     for name in ["a.tls", "a.rsa_tls"] {
         let cert = file(dir.path(), &format!("{name}_cert"));
         let key = file(dir.path(), &format!("{name}_key"));
-        let x509 = |args: &[&str]| tool("openssl", &[&["x509", "-in", text(&cert), "-noout"], args].concat());
+        let x509 = |args: &[&str]| {
+            tool("openssl", &[&["x509", "-in", text(&cert), "-noout"], args].concat())
+        };
         assert_eq!(x509(&["-pubkey"]), tool("openssl", &["pkey", "-in", text(&key), "-pubout"]));
         assert!(x509(&["-checkhost", "x.test"]).contains("does match"));
         let shown = x509(&["-text"]);
-        assert!(shown.contains("CA:FALSE") && shown.contains("TLS Web Server Authentication"), "{shown}");
+        assert!(
+            shown.contains("CA:FALSE") && shown.contains("TLS Web Server Authentication"),
+            "{shown}"
+        );
         tool("openssl", &["verify", "-check_ss_sig", "-CAfile", text(&cert), text(&cert)]);
     }
     let cert = file(dir.path(), "a.tls_cert");
@@ -124,14 +144,19 @@ fn b63_certificates_are_no_ca_and_live_as_long_as_they_are_told() {
         !Command::new("openssl").args(args).stdout(Stdio::null()).status().unwrap().success()
     };
     assert!(ends(30 * day + 60) && !ends(30 * day - 3600));
-    let subject = tool("openssl", &["x509", "-in", text(&cert), "-noout", "-subject", "-ext", "subjectAltName"]);
+    let subject = tool(
+        "openssl",
+        &["x509", "-in", text(&cert), "-noout", "-subject", "-ext", "subjectAltName"],
+    );
     assert!(subject.contains("O = A B") && subject.contains("IP Address:10.0.0.1"), "{subject}");
 }
 
 #[test]
 fn ssh_keygen_reads_the_key_pairs() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, kind) in [("ed25519", "256 SHA256:"), ("rsa3072", "3072 SHA256:"), ("ecdsa", "256 SHA256:")] {
+    for (name, kind) in
+        [("ed25519", "256 SHA256:"), ("rsa3072", "3072 SHA256:"), ("ecdsa", "256 SHA256:")]
+    {
         let private = file(dir.path(), &format!("a.{name}_private"));
         let public = file(dir.path(), &format!("a.{name}_public"));
         assert!(tool("ssh-keygen", &["-l", "-f", text(&public)]).starts_with(kind));
@@ -153,7 +178,10 @@ impl Gpg {
 
     fn run(&self, args: &[&str]) -> String {
         let home = text(self.0.path());
-        tool("gpg", &[&["--homedir", home, "--batch", "--yes", "--trust-model", "always"], args].concat())
+        tool(
+            "gpg",
+            &[&["--homedir", home, "--batch", "--yes", "--trust-model", "always"], args].concat(),
+        )
     }
 }
 
@@ -177,7 +205,11 @@ fn b14_gpg_signs_with_the_primary_key_and_encrypts_with_a_subkey() {
             line.split(':').map(str::to_owned).collect::<Vec<_>>()
         };
         // Capabilities in lower case are the key's own; no expiry.
-        assert_eq!((fields("sec")[11].trim_end_matches(char::is_uppercase), fields("sec")[6].as_str()), ("sc", ""), "{listed}");
+        assert_eq!(
+            (fields("sec")[11].trim_end_matches(char::is_uppercase), fields("sec")[6].as_str()),
+            ("sc", ""),
+            "{listed}"
+        );
         assert_eq!(fields("ssb")[11], "e", "{listed}");
         assert_eq!(fields("uid")[9], format!("{owner} <{owner}@x.test>"));
 
@@ -196,7 +228,8 @@ fn duplicity_backs_up_and_restores() {
     let at = |name: &str| gpg.0.path().join(name);
     gpg.run(&["--import", text(&file(gpg.0.path(), "a.gpg"))]);
     let listed = gpg.run(&["--with-colons", "--list-secret-keys"]);
-    let key = listed.lines().find(|line| line.starts_with("fpr:")).unwrap().split(':').nth(9).unwrap();
+    let key =
+        listed.lines().find(|line| line.starts_with("fpr:")).unwrap().split(':').nth(9).unwrap();
     fs::create_dir(at("data")).unwrap();
     fs::write(at("data/file"), "hello").unwrap();
     let duplicity = |args: &[&str]| {
@@ -213,7 +246,25 @@ fn duplicity_backs_up_and_restores() {
     };
     let target = format!("file://{}", text(&at("backup")));
     let trust = "--gpg-options=--trust-model always";
-    duplicity(&["full", "--encrypt-key", key, "--sign-key", key, trust, text(&at("data")), &target]);
-    duplicity(&["restore", "--encrypt-key", key, "--sign-key", key, trust, &target, text(&at("back"))]);
+    duplicity(&[
+        "full",
+        "--encrypt-key",
+        key,
+        "--sign-key",
+        key,
+        trust,
+        text(&at("data")),
+        &target,
+    ]);
+    duplicity(&[
+        "restore",
+        "--encrypt-key",
+        key,
+        "--sign-key",
+        key,
+        trust,
+        &target,
+        text(&at("back")),
+    ]);
     assert_eq!(fs::read(at("back/file")).unwrap(), b"hello");
 }

@@ -72,7 +72,10 @@ fn b10_dns_records_are_complete_names_with_their_dot() {
     ] {
         assert!(env.contains(&format!("{line}\n")), "{line}");
     }
-    let dkim = env.lines().find(|line| line.contains("default._domainkey.sub.whatever.me.  IN  TXT")).unwrap();
+    let dkim = env
+        .lines()
+        .find(|line| line.contains("default._domainkey.sub.whatever.me.  IN  TXT"))
+        .unwrap();
     let strings: Vec<&str> = dkim.split('"').skip(1).step_by(2).collect();
     assert!(strings.len() == 2 && strings.iter().all(|part| part.len() <= 255), "{dkim}");
     assert!(env.contains("AAAA") && !env.contains(" ptr "));
@@ -85,7 +88,10 @@ fn a_securitymetrics_env_is_ready() {
     assert_eq!(said, "");
     let password = value(&path, "postgres_password");
     assert!(password.len() == 32 && password.chars().all(|c| c.is_ascii_alphanumeric()));
-    assert_eq!(value(&path, "postgres_url"), format!("postgres://mailman:{password}@postgres/mailmandb"));
+    assert_eq!(
+        value(&path, "postgres_url"),
+        format!("postgres://mailman:{password}@postgres/mailmandb")
+    );
     assert_eq!(value(&path, "server_name"), "lists.lists.test");
     let [_, _, option, schema] = of("securitymetrics");
     ok_in(dir.path(), &["env", "check", &option, &schema, text(&path)]);
@@ -101,7 +107,11 @@ fn the_quickstart_profile_names_its_files() {
     ok_in(dir.path(), &["env", "check", "--profile", text(&profile), text(&site)]);
     fs::write(dir.path().join("p.yml"), "name: x\nversion: 1\n").unwrap();
     let ran = run_in(dir.path(), &["env", "check", "--profile", "p.yml", "e.yml"]);
-    assert!(ran.code == 2 && ran.err.contains("p.yml: the profile says nothing of envs"), "{}", ran.err);
+    assert!(
+        ran.code == 2 && ran.err.contains("p.yml: the profile says nothing of envs"),
+        "{}",
+        ran.err
+    );
 }
 
 /// Upstream had private keys in its repository, and used them where no env was.
@@ -117,7 +127,8 @@ fn b15_no_private_key_is_shipped() {
         let lines: Vec<&str> = content.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
             let head = pair[0].starts_with("-----BEGIN ") && pair[0].contains("PRIVATE KEY");
-            let body = pair[1].len() >= 60 && pair[1].chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+            let body = pair[1].len() >= 60
+                && pair[1].chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
             assert!(!(head && body), "{name} holds a private key");
         }
     }

@@ -21,16 +21,31 @@ fn folder() -> tempfile::TempDir {
 #[test]
 fn b11_an_env_that_is_there_is_not_overwritten() {
     let dir = folder();
-    let create = ["env", "create", "--template", "old.yml", "--schema", "s.yml", "x.test", "env.yml"];
+    let create =
+        ["env", "create", "--template", "old.yml", "--schema", "s.yml", "x.test", "env.yml"];
     ok_in(dir.path(), &create);
     let env = dir.path().join("env.yml");
     let before = fs::read_to_string(&env).unwrap();
     let ran = run_in(dir.path(), &create);
     assert_eq!(ran.code, 3);
-    assert!(ran.err.starts_with("error: env.yml exists, and its secrets with it; give --upgrade"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: env.yml exists, and its secrets with it; give --upgrade"),
+        "{}",
+        ran.err
+    );
     assert_eq!(fs::read_to_string(&env).unwrap(), before);
 
-    let upgrade = ["env", "create", "--upgrade", "--template", "new.yml", "--schema", "s.yml", "x.test", "env.yml"];
+    let upgrade = [
+        "env",
+        "create",
+        "--upgrade",
+        "--template",
+        "new.yml",
+        "--schema",
+        "s.yml",
+        "x.test",
+        "env.yml",
+    ];
     let ran = ok_in(dir.path(), &upgrade);
     assert_eq!(ran.err, "added a.two\n");
     let after = fs::read_to_string(&env).unwrap();
@@ -53,12 +68,20 @@ fn b58_a_rotated_env_is_its_owners_alone_and_the_rest_of_it_stays() {
     fs::write(&env, text).unwrap();
     fs::set_permissions(&env, fs::Permissions::from_mode(0o644)).unwrap();
     let (one, two) = (value(&env, "a.one"), value(&env, "a.two"));
-    let ran = ok_in(dir.path(), &["env", "create", "--rotate", "a.one", "--template", "new.yml", "x.test", "env.yml"]);
+    let ran = ok_in(
+        dir.path(),
+        &["env", "create", "--rotate", "a.one", "--template", "new.yml", "x.test", "env.yml"],
+    );
     assert_eq!(ran.err, "made anew a.one\n");
     assert_eq!(mode(&env), 0o600);
     assert!(value(&env, "a.one") != one && value(&env, "a.two") == two);
-    assert!(fs::read_to_string(&env).unwrap().ends_with("  note: \"it's\" # 'quotes' in a comment\n"));
-    let ran = run_in(dir.path(), &["env", "create", "--rotate", "a.domain", "--template", "new.yml", "x.test", "env.yml"]);
+    assert!(
+        fs::read_to_string(&env).unwrap().ends_with("  note: \"it's\" # 'quotes' in a comment\n")
+    );
+    let ran = run_in(
+        dir.path(),
+        &["env", "create", "--rotate", "a.domain", "--template", "new.yml", "x.test", "env.yml"],
+    );
     assert!(ran.code == 3 && ran.err.contains("`a.domain` cannot be rotated"), "{}", ran.err);
 }
 
@@ -68,10 +91,28 @@ fn b12_extras_are_taken_as_a_whole_or_refused() {
     fs::write(dir.path().join("x.yml"), "a:\n  two: \"0600\"\nusers: [\"ä\\\\n\"]\n").unwrap();
     let create = |schema: &str, target: &str| {
         fs::write(dir.path().join("s.yml"), schema).unwrap();
-        run_in(dir.path(), &["env", "create", "--template", "old.yml", "--schema", "s.yml", "--extra", "x.yml", "x.test", target])
+        run_in(
+            dir.path(),
+            &[
+                "env",
+                "create",
+                "--template",
+                "old.yml",
+                "--schema",
+                "s.yml",
+                "--extra",
+                "x.yml",
+                "x.test",
+                target,
+            ],
+        )
     };
     let ran = create(SCHEMA, "one.yml");
-    assert!(ran.code == 3 && ran.err.starts_with("x.yml:3:1: error: unknown key `users`"), "{}", ran.err);
+    assert!(
+        ran.code == 3 && ran.err.starts_with("x.yml:3:1: error: unknown key `users`"),
+        "{}",
+        ran.err
+    );
     assert!(!dir.path().join("one.yml").exists());
     let ran = create(&format!("cloud_init: true\n{SCHEMA}"), "two.yml");
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -89,16 +130,20 @@ fn b16_a_domain_is_one() {
     }
     assert_eq!(names(dir.path()), ["new.yml", "old.yml", "s.yml"]);
     // A domain that YAML could take for something else stays text.
-    ok_in(dir.path(), &["env", "create", "--template", "old.yml", "--schema", "s.yml", "12e4", "e.yml"]);
+    ok_in(
+        dir.path(),
+        &["env", "create", "--template", "old.yml", "--schema", "s.yml", "12e4", "e.yml"],
+    );
     assert!(fs::read_to_string(dir.path().join("e.yml")).unwrap().contains("domain: \"12e4\"\n"));
 }
 
 #[test]
 fn nothing_is_left_behind_by_a_failure() {
     let dir = folder();
-    fs::write(dir.path().join("bad.yml"), "#cloud-config\na: {{ hex(8) }}\nb: {{ nothing }}\n").unwrap();
+    fs::write(dir.path().join("bad.yml"), "#cloud-config\na: {{ hex(8) }}\nb: {{ nothing }}\n")
+        .unwrap();
     let ran = run_in(dir.path(), &["env", "create", "--template", "bad.yml", "x.test"]);
-    assert_eq!((ran.code, ran.err.as_str()), (3, "error: bad.yml:3: undefined value\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (3, "error: bad.yml:3: undefined value: `nothing` is undefined\n"));
     fs::write(dir.path().join("bad.yml"), "#cloud-config\na: [\n").unwrap();
     let ran = run_in(dir.path(), &["env", "create", "--template", "bad.yml", "x.test"]);
     assert!(ran.code == 3 && ran.err.contains("what the template gives is no env"), "{}", ran.err);

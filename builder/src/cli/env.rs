@@ -74,7 +74,7 @@ pub struct EnvCheck {
 #[command(after_help = "\
 Examples:
   bootwright env create --profile ecs.yml site.example.org
-  bootwright env create --template t.yml --extra keys.yml site.example.org env.yml
+  bootwright env create --template t.yml --extra keys.yml site.example.org
   bootwright env create --profile ecs.yml --upgrade site.example.org env.yml
   bootwright env create --profile ecs.yml --rotate appliance.dkim.key \\
       site.example.org env.yml")]
