@@ -122,5 +122,6 @@ pub fn resolve(path: &Located<String>) -> PathBuf {
     folder.join(&path.value)
 }
 
-#[cfg(all(test, feature = "image"))]
+#[cfg(feature = "image")]
+#[cfg(test)]
 mod tests;

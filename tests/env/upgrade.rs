@@ -143,7 +143,10 @@ fn nothing_is_left_behind_by_a_failure() {
     fs::write(dir.path().join("bad.yml"), "#cloud-config\na: {{ hex(8) }}\nb: {{ nothing }}\n")
         .unwrap();
     let ran = run_in(dir.path(), &["env", "create", "--template", "bad.yml", "x.test"]);
-    assert_eq!((ran.code, ran.err.as_str()), (3, "error: bad.yml:3: undefined value: `nothing` is undefined\n"));
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (3, "error: bad.yml:3: undefined value: `nothing` is undefined\n")
+    );
     fs::write(dir.path().join("bad.yml"), "#cloud-config\na: [\n").unwrap();
     let ran = run_in(dir.path(), &["env", "create", "--template", "bad.yml", "x.test"]);
     assert!(ran.code == 3 && ran.err.contains("what the template gives is no env"), "{}", ran.err);

@@ -58,7 +58,10 @@ fn ansible_vault_opens_what_we_encrypt() {
     ] {
         fs::write(dir.path().join("vault"), value(&env, key)).unwrap();
         // It ends what it shows with a line break.
-        assert_eq!(ansible(dir.path(), &["view", "--vault-id", id, "vault"]).trim_end(), plain.trim_end());
+        assert_eq!(
+            ansible(dir.path(), &["view", "--vault-id", id, "vault"]).trim_end(),
+            plain.trim_end()
+        );
     }
     // Ansible's own YAML reader finds the tag where it looks for it.
     let python = "import sys

@@ -106,7 +106,7 @@ impl Maker<'_> {
         let dry = self.parse(&session.dry()?)?;
         let markers = Markers::of(&dry.tree);
         let rotated: Vec<usize> = markers.below(rotate);
-        self.keep_old(&session, &markers, old, &rotated, vault)?;
+        keep_old(&session, &markers, old, &rotated, vault)?;
         let needed = |index: &usize| rotated.contains(index) || !markers.all_in(*index, &old.tree);
         session.make(&(0..session.count()).filter(needed).collect::<Vec<_>>())?;
         // What is not needed ends up nowhere: the env has it already.
@@ -164,51 +164,6 @@ impl Maker<'_> {
         }
     }
 
-    /// Puts the secrets that the env has into the places of the template.
-    fn keep_old(
-        &self,
-        session: &Session<'_>,
-        markers: &Markers,
-        old: &Env,
-        rotated: &[usize],
-        vault: &Keyring,
-    ) -> Result<(), MakeError> {
-        for index in (0..session.count()).filter(|index| !rotated.contains(index)) {
-            let Some(call) = session.call(index) else { continue };
-            let mut parts = std::collections::BTreeMap::new();
-            let mut whole = None;
-            for (path, dry) in markers.of_call(index) {
-                let Some(node) = old.get(path) else { continue };
-                let Some(text) = node.text() else { continue };
-                let opened = match is_vault(text) {
-                    true if vault.is_empty() => continue,
-                    true => vault
-                        .open(text)
-                        .map_err(|error| DecodeError::new(&node.at, error.to_string()))?,
-                    false => text.to_owned(),
-                };
-                for (marker, value) in embedded::values(dry, &opened) {
-                    if marker.index != index {
-                        continue;
-                    }
-                    match call.parts().iter().find(|part| **part == marker.part) {
-                        Some(part) => drop(parts.insert(*part, value)),
-                        None => whole = Some(value),
-                    }
-                }
-            }
-            if let Some(text) = whole {
-                session.keep(index, Made::Text(text));
-            } else if !parts.is_empty() {
-                call.derive(&mut parts);
-                if call.parts().iter().all(|part| parts.contains_key(part)) {
-                    session.keep(index, Made::Parts(parts));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Sets what the operator gave, wherever the template has not done it.
     fn apply_extra(&self, editor: &mut Editor) -> Result<(), MakeError> {
         match &self.inputs.extra {
@@ -234,6 +189,50 @@ impl Maker<'_> {
         let text = if text.contains('\n') { text + "\n" } else { text };
         set_secret(editor, path, &old, text, vault)
     }
+}
+
+/// Puts the secrets that the env has into the places of the template.
+fn keep_old(
+    session: &Session<'_>,
+    markers: &Markers,
+    old: &Env,
+    rotated: &[usize],
+    vault: &Keyring,
+) -> Result<(), MakeError> {
+    for index in (0..session.count()).filter(|index| !rotated.contains(index)) {
+        let Some(call) = session.call(index) else { continue };
+        let mut parts = std::collections::BTreeMap::new();
+        let mut whole = None;
+        for (path, dry) in markers.of_call(index) {
+            let Some(node) = old.get(path) else { continue };
+            let Some(text) = node.text() else { continue };
+            let opened = match is_vault(text) {
+                true if vault.is_empty() => continue,
+                true => vault
+                    .open(text)
+                    .map_err(|error| DecodeError::new(&node.at, error.to_string()))?,
+                false => text.to_owned(),
+            };
+            for (marker, value) in embedded::values(dry, &opened) {
+                if marker.index != index {
+                    continue;
+                }
+                match call.parts().iter().find(|part| **part == marker.part) {
+                    Some(part) => drop(parts.insert(*part, value)),
+                    None => whole = Some(value),
+                }
+            }
+        }
+        if let Some(text) = whole {
+            session.keep(index, Made::Text(text));
+        } else if !parts.is_empty() {
+            call.derive(&mut parts);
+            if call.parts().iter().all(|part| parts.contains_key(part)) {
+                session.keep(index, Made::Parts(parts));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Sets every single value and list of a tree.
