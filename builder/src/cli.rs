@@ -1,5 +1,6 @@
 //! The command line, as types. No logic.
 
+mod env;
 #[cfg(feature = "image")]
 mod base;
 #[cfg(feature = "image")]
@@ -12,6 +13,10 @@ mod seed;
 
 use clap::{Parser, Subcommand};
 
+pub use env::{
+    Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvEncrypt, EnvExplain, EnvMerge, LayerArgs,
+    MergeKind, SchemaArgs, VaultArgs,
+};
 #[cfg(feature = "image")]
 pub use base::{Base, BaseCommand, BaseFetch, BaseLs, BaseProfile, BaseUpdate};
 #[cfg(feature = "image")]
@@ -66,5 +71,6 @@ pub enum Command {
     Base(Base),
     #[cfg(feature = "image")]
     Doctor(Doctor),
+    Env(Env),
     Seed(Seed),
 }

@@ -10,6 +10,7 @@ mod build;
 mod doctor;
 #[cfg(feature = "image")]
 mod image;
+mod env;
 mod seed;
 
 use anyhow::Result;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Base(arguments) => base::run(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Doctor(arguments) => doctor::run(&arguments, progress),
+        Command::Env(arguments) => env::run(&arguments),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

@@ -120,9 +120,14 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if error.is::<Unreadable>()
         || error.is::<Unusable>()
+        || error.is::<bootwright_seed::userdata::UserDataError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()
+        || error.is::<bootwright_seed::env::key_path::PathError>()
+        || error.is::<bootwright_seed::env::upgrade::MakeError>()
+        || error.is::<bootwright_seed::env::vault::VaultError>()
+        || error.is::<bootwright_seed::yaml::edit::EditError>()
     {
         return Some(INPUT);
     }

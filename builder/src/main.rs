@@ -20,7 +20,6 @@ mod interrupt;
 mod pipeline;
 #[cfg(feature = "image")]
 mod plan;
-#[cfg(feature = "image")]
 mod profile;
 mod progress;
 mod report;

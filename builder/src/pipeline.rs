@@ -88,6 +88,8 @@ fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
         let agent = agent::Agent { binary, unit: crate::agent::UNIT, config };
         let edits = agent::edits(&mut editor.tree, agent)?;
         editor.apply(edits)?;
+        let edits = inputs.env_schema.iter().map(|text| agent::env_schema(text));
+        editor.apply(edits.collect())?;
     }
 
     let edits = units::edits(&mut editor.tree, &plan.units.clone().into(), &brought)?;

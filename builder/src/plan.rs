@@ -96,6 +96,9 @@ pub struct AgentPart {
     pub sha256: String,
     /// Digest of its configuration.
     pub config_sha256: String,
+    /// Digest of the schema of the appliance's envs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env_schema_sha256: Option<String>,
 }
 
 /// What a plan is carried out with, on this machine.
@@ -108,6 +111,8 @@ pub struct Inputs {
     pub overlays: Vec<Overlay>,
     /// The agent and its configuration.
     pub agent: Option<(Vec<u8>, String)>,
+    /// The schema of the appliance's envs, which the agent checks against.
+    pub env_schema: Option<String>,
     /// Variables for templates.
     pub vars: Vars,
 }

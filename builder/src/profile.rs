@@ -1,8 +1,12 @@
 //! Profiles: what an appliance is, as data.
 
+mod env;
 mod merge;
+#[cfg(feature = "image")]
 pub mod outputs;
+#[cfg(feature = "image")]
 mod schema;
+#[cfg(feature = "image")]
 mod size;
 mod vars;
 
@@ -17,16 +21,20 @@ use bootwright_seed::yaml::{self, YamlError};
 
 use crate::exit::Unreadable;
 
+pub use env::{EnvFiles, env_files};
+#[cfg(feature = "image")]
 pub use schema::{
     AgentSpec, BaseFormat, BaseSpec, DriverCheck, Firmware, Machine, OverlayRule, Profile,
     RootRoom, Units, User,
 };
+#[cfg(feature = "image")]
 pub use size::Size;
 pub use vars::Vars;
 
 /// Profiles that extend profiles that extend profiles; more than this is a loop.
 const MAX_DEPTH: usize = 16;
 
+#[cfg(feature = "image")]
 /// A profile with everything it extends merged in and its variables filled in.
 #[derive(Debug)]
 pub struct Loaded {
@@ -36,6 +44,7 @@ pub struct Loaded {
     pub vars: Vars,
 }
 
+#[cfg(feature = "image")]
 /// Loads the profile at `path`; `given` are the variables of the command line.
 ///
 /// # Errors
@@ -114,5 +123,6 @@ pub fn resolve(path: &Located<String>) -> PathBuf {
     folder.join(&path.value)
 }
 
+#[cfg(feature = "image")]
 #[cfg(test)]
 mod tests;

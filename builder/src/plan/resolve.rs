@@ -8,6 +8,7 @@ use bootwright_disk::view::{Cow, CowOptions, Grown, View, WriteView};
 use bootwright_disk::{Format, Sha256};
 use bootwright_rootfs::steps::agent::Arch;
 use bootwright_rootfs::{Contents, Tree};
+use bootwright_seed::env::Schema;
 use bootwright_seed::yaml::decode::{DecodeError, Located};
 use bootwright_source::{Base, Details, Location};
 use uuid::Uuid;
@@ -45,6 +46,7 @@ pub fn resolve(loaded: Loaded, options: &Options<'_>, bases: &mut Bases) -> Resu
     let opened = profile.overlay.iter().map(overlay::open).collect::<Result<Vec<_>>>()?;
     let (overlays, overlay) = opened.into_iter().unzip();
     let agent = agent_of(&profile, options.agent)?;
+    let env_schema = env_schema(&profile)?.filter(|_| agent.is_some());
     let name = &profile.name.value;
     let version = &profile.version.value;
     let mut plan = Plan {
@@ -65,6 +67,9 @@ pub fn resolve(loaded: Loaded, options: &Options<'_>, bases: &mut Bases) -> Resu
             size: binary.len(),
             sha256: Sha256::of(binary).to_string(),
             config_sha256: Sha256::of(config.as_bytes()).to_string(),
+            env_schema_sha256: env_schema
+                .as_ref()
+                .map(|text| Sha256::of(text.as_bytes()).to_string()),
         }),
         units: profile.units,
         kernel_cmdline: profile.kernel_cmdline,
@@ -77,7 +82,7 @@ pub fn resolve(loaded: Loaded, options: &Options<'_>, bases: &mut Bases) -> Resu
     (plan.outputs, plan.descriptors) =
         outputs::resolve(&profile.outputs, &plan.stem(), options.only)?;
     let vars = vars.with(&[("name", &plan.name), ("version", &plan.version)]);
-    Ok((plan, Inputs { _base: fetched, disk, overlays, agent, vars }))
+    Ok((plan, Inputs { _base: fetched, disk, overlays, agent, env_schema, vars }))
 }
 
 /// The identity of what a plan makes (UUIDv5, RFC 9562), of a plan without outputs.
@@ -206,4 +211,15 @@ fn agent_of(profile: &Profile, given: Option<&Path>) -> Result<Option<(Vec<u8>, 
     let (name, version) = (&profile.name.value, &profile.version.value);
     text += &format!("profile: {{name: \"{name}\", version: \"{version}\"}}\n");
     Ok(Some((agent::binary(given)?, text)))
+}
+
+/// The schema of the appliance's envs; one that is none stops the build here.
+fn env_schema(profile: &Profile) -> Result<Option<String>> {
+    let Some(file) = &profile.env.schema else {
+        return Ok(None);
+    };
+    let path = profile::resolve(file);
+    let bytes = Unreadable::read("schema", &path)?;
+    Schema::parse(&path.display().to_string(), &bytes)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }

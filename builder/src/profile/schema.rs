@@ -8,6 +8,7 @@ use bootwright_seed::yaml::decode::{DecodeError, Located, unknown};
 use serde::de::{self, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::env::EnvSpec;
 use super::outputs::Outputs;
 use super::size::Size;
 
@@ -45,6 +46,9 @@ pub struct Profile {
     /// The first-boot agent.
     #[serde(default)]
     pub agent: AgentSpec,
+    /// How envs of the appliance are made and checked.
+    #[serde(default)]
+    pub env: EnvSpec,
     /// What is taken out of the base.
     #[serde(default)]
     pub generalise: Generalise,

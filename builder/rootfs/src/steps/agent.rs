@@ -9,6 +9,7 @@ use crate::tree::Tree;
 /// Where the agent is, in every image: its unit says so.
 pub(crate) const BINARY: &str = "/usr/lib/bootwright/bootwright-agent";
 pub(crate) const CONFIG: &str = "/etc/bootwright/agent.yml";
+const ENV_SCHEMA: &str = "/etc/bootwright/env.schema.yml";
 const UNIT: &str = "bootwright-agent.service";
 /// Programs that every image has one of, to tell the architecture by.
 const PROGRAMS: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
@@ -109,6 +110,12 @@ pub fn edits(tree: &mut Tree, agent: Agent<'_>) -> Result<Vec<Edit>> {
         Edit::symlink(&link, &unit_path),
         Edit::text(CONFIG, agent.config, 0o644),
     ])
+}
+
+/// The edit that puts the schema of the appliance's envs beside the agent's configuration.
+#[must_use]
+pub fn env_schema(text: &str) -> Edit {
+    Edit::text(ENV_SCHEMA, text, 0o644)
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ fn into_an_image_of_the_same_architecture() {
     assert_eq!(Arch::of_image(&mut tree).unwrap(), Arch::Amd64);
     let edits = agent::edits(&mut tree, agent(&program(62))).unwrap();
     tree.apply(&edits).unwrap();
+    tree.apply(&[agent::env_schema("keys: {}\n")]).unwrap();
+    let schema = b"/etc/bootwright/env.schema.yml";
+    assert_eq!(tree.read(schema).unwrap().unwrap(), b"keys: {}\n");
     let binary = tree.attr(b"/usr/lib/bootwright/bootwright-agent").unwrap().unwrap();
     assert_eq!((binary.mode, binary.uid, binary.size), (0o755, 0, 64));
     // The link that starts it leads to the unit.

@@ -1,0 +1,28 @@
+//! `bootwright env`.
+
+mod check;
+mod common;
+mod create;
+mod explain;
+mod layers;
+mod merge;
+mod vault;
+
+use anyhow::Result;
+
+use crate::cli::{Env, EnvCommand};
+
+/// Runs a command around envs.
+///
+/// # Errors
+/// Whatever it fails with.
+pub fn run(arguments: &Env) -> Result<()> {
+    match &arguments.command {
+        EnvCommand::Check(arguments) => check::run(arguments),
+        EnvCommand::Create(arguments) => create::run(arguments),
+        EnvCommand::Merge(arguments) => merge::run(arguments),
+        EnvCommand::Explain(arguments) => explain::run(arguments),
+        EnvCommand::Encrypt(arguments) => vault::encrypt(arguments),
+        EnvCommand::Decrypt(arguments) => vault::decrypt(arguments),
+    }
+}

@@ -1,0 +1,55 @@
+//! `bootwright env`, judged by the tools that use what it makes.
+
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod judges;
+mod layers;
+mod profiles;
+mod upgrade;
+mod vault;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use bootwright_seed::env::Env;
+use common::{ok_in, run_in};
+
+/// A value of an env that was written.
+fn value(file: &Path, key: &str) -> String {
+    let env = Env::parse("env.yml", &fs::read(file).unwrap()).unwrap();
+    let node = env.get(&key.parse().unwrap()).unwrap_or_else(|| panic!("{key} is missing"));
+    node.text().unwrap().to_owned()
+}
+
+/// The permission bits of a file.
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn check_names_place_and_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("s.yml"), "keys: {a: {keys: {domain: {format: domain}}}}\n").unwrap();
+    fs::write(dir.path().join("env.yml"), "#cloud-config\na:\n  domian: hunter2\n").unwrap();
+    let ran = run_in(dir.path(), &["env", "check", "--schema", "s.yml", "env.yml"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(
+        ran.out,
+        "env.yml:3:3: error: a: unknown key `domian`; did you mean `domain`? [unknown-key]\n"
+    );
+    assert_eq!(ran.err, "error: env.yml: 1 finding to correct\n");
+
+    let ran = run_in(dir.path(), &["env", "check", "--json", "--schema", "s.yml", "env.yml"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((json["errors"].as_u64(), json["findings"][0]["line"].as_u64()), (Some(1), Some(3)));
+    assert_eq!(json["findings"][0]["rule"], "unknown-key");
+
+    fs::write(dir.path().join("env.yml"), "#cloud-config\na: 1\na: 2\n").unwrap();
+    let ran = run_in(dir.path(), &["env", "check", "env.yml"]);
+    assert_eq!(ran.out, "env.yml:3:1: error: the key `a` stands twice in one mapping [syntax]\n");
+    fs::write(dir.path().join("env.yml"), "#cloud-config\na: {domain: x.test}\n").unwrap();
+    assert_eq!(ok_in(dir.path(), &["env", "check", "--schema", "s.yml", "env.yml"]).out, "");
+}
