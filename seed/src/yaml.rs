@@ -7,6 +7,8 @@
 #[cfg(feature = "write")]
 pub mod decode;
 #[cfg(feature = "write")]
+pub mod emit;
+#[cfg(feature = "write")]
 pub mod tree;
 
 use serde::Deserialize;

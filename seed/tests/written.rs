@@ -13,7 +13,7 @@ use common::{files, run, written};
 /// Every file of the kind, as read from `root`, is what was written.
 fn assert_same_files(kind: Kind, root: &Path) {
     for file in files(kind).files {
-        let found = fs::read(root.join(file.path)).unwrap();
+        let found = fs::read(root.join(&*file.path)).unwrap();
         assert_eq!(found, file.content, "{}", file.path);
     }
 }

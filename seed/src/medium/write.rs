@@ -48,7 +48,7 @@ pub fn iso(seed: &SeedFiles, time: u64) -> Result<Vec<u8>, WriteError> {
     let mut tree = Tree::new();
     for file in &seed.files {
         let content = Content::bytes(file.content.clone());
-        tree.insert(file.path, Node::file(content).with_attrs(attributes))?;
+        tree.insert(&*file.path, Node::file(content).with_attrs(attributes))?;
     }
     let options = IsoOptions::new()
         .with_id(IsoId::Volume, seed.kind.name())
