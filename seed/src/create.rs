@@ -76,7 +76,8 @@ pub fn addition(file: &str, text: &str) -> Result<Node, CreateError> {
     for (line, number) in text.lines().zip(1..) {
         if merge::is_tagged(line) {
             (at.line, at.column) = (number, 1);
-            let problem = "a tag such as !!binary, which cannot be merged; write it into the env itself";
+            let problem =
+                "a tag such as !!binary, which cannot be merged; write it into the env itself";
             return Err(DecodeError::new(&at, problem).into());
         }
     }

@@ -63,9 +63,10 @@ pub(super) fn into_text(
     text: &str,
     additions: Vec<Node>,
 ) -> Result<String, DecodeError> {
-    let parse = |text: &str| Node::parse(file, text).map_err(|(file, error)| {
-        DecodeError { at: None, problem: format!("{file}: {error}") }
-    });
+    let parse = |text: &str| {
+        Node::parse(file, text)
+            .map_err(|(file, error)| DecodeError { at: None, problem: format!("{file}: {error}") })
+    };
     let base = parse(text)?;
     let mut merged = base.clone();
     let mut touched: Vec<String> = Vec::new();
@@ -121,7 +122,8 @@ fn patch(text: &str, base: &Node, merged: &Node, touched: &[String]) -> Option<S
     out.extend(lines.get(..first)?.iter().map(ToString::to_string));
     let section = |name: &str| {
         let (key, node) = entries(merged).iter().find(|(key, _)| key.name == name)?;
-        let alone = Node { value: Value::Map(vec![(key.clone(), node.clone())]), at: node.at.clone() };
+        let alone =
+            Node { value: Value::Map(vec![(key.clone(), node.clone())]), at: node.at.clone() };
         Some(emit(&alone).trim_end().to_owned())
     };
     for (name, range) in &sections {
@@ -223,7 +225,9 @@ mod tests {
     fn what_would_get_lost_is_refused() {
         let base = "#cloud-config\nwrite_files:\n  - content: !!binary aGk=\n";
         let error = into_text("env.yml", base, vec![node("write_files: [{path: /x}]\n")]);
-        assert!(error.unwrap_err().to_string().starts_with("env.yml:3:1: a tag under `write_files`"));
+        assert!(
+            error.unwrap_err().to_string().starts_with("env.yml:3:1: a tag under `write_files`")
+        );
         let error = into_text("env.yml", base, vec![node("- a\n")]).unwrap_err().to_string();
         assert_eq!(error, "add.yml:1:1: a list, expected a mapping to add");
     }

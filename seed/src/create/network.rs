@@ -75,7 +75,8 @@ impl StaticAddress {
         let ip = |part: &str, text: &str| text.parse().map_err(|_| fail(part, "an IP address"));
         let mut parts = text.split(',').map(str::trim);
         let first = parts.next().unwrap_or_default();
-        let mac = mac(first).ok_or_else(|| fail(first, "a MAC address such as 52:54:00:12:34:56"))?;
+        let mac =
+            mac(first).ok_or_else(|| fail(first, "a MAC address such as 52:54:00:12:34:56"))?;
         let mut new =
             Self { mac, addresses: vec![], gateways: vec![], dns: vec![], search: vec![] };
         for part in parts {
@@ -88,9 +89,8 @@ impl StaticAddress {
                 Some(_) => return Err(fail(part, "gateway=IP, dns=IP or search=DOMAIN")),
                 None => {
                     let cidr = Cidr::parse(part);
-                    new.addresses.push(
-                        cidr.ok_or_else(|| fail(part, "an address such as 192.0.2.10/24"))?,
-                    );
+                    new.addresses
+                        .push(cidr.ok_or_else(|| fail(part, "an address such as 192.0.2.10/24"))?);
                 }
             }
         }
@@ -278,8 +278,9 @@ impl Ethernet {
         }
         for (index, text) in self.addresses.iter().enumerate() {
             let expected = "expected an address such as 192.0.2.10/24";
-            let cidr = Cidr::parse(&text.value)
-                .ok_or_else(|| DecodeError::new(&text.at, format!("`{}`, {expected}", text.value)))?;
+            let cidr = Cidr::parse(&text.value).ok_or_else(|| {
+                DecodeError::new(&text.at, format!("`{}`, {expected}", text.value))
+            })?;
             let is_v4 = cidr.address.is_ipv4();
             // Routes go with the first address of their family.
             let first = self.addresses.iter().take(index).filter_map(|a| Cidr::parse(&a.value));
@@ -324,7 +325,8 @@ impl Ethernet {
                 "default" => Some(Self::default_route(via)),
                 text => Cidr::parse(text),
             };
-            let problem = || format!("`{}`, expected a network such as 198.51.100.0/24", route.to.value);
+            let problem =
+                || format!("`{}`, expected a network such as 198.51.100.0/24", route.to.value);
             routes.push((to.ok_or_else(|| DecodeError::new(&route.to.at, problem()))?, via));
         }
         Ok(routes)

@@ -98,7 +98,10 @@ fn inline(node: &Node, indent: usize, text: &mut String) {
 /// Whether a text of several lines may be written as a block without indentation indicator.
 fn fits_block(content: &str) -> bool {
     let body = content.strip_suffix('\n').unwrap_or(content);
-    let odd = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'));
+    let odd = |c: char| {
+        c != '\n'
+            && (c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
+    };
     body.contains('\n')
         && !body.starts_with([' ', '\n', '\t'])
         && !body.ends_with('\n')
@@ -162,9 +165,15 @@ mod tests {
 
     #[test]
     fn what_is_emitted_reads_the_same() {
-        round("a: 0600\nb: '0600'\nc: yes\nd: \"yes\"\ne: ~\nf: []\ng: {}\nh: [[1, [2]], {a: {b: []}}]\n");
-        round("key: |\n  -----BEGIN X-----\n  abc\n\n  def\n  -----END X-----\nnext: |-\n  a\n  b\n");
-        round("odd: \"\\u0001\\x7f\\u2028 # : 'q' \\\\ \\\"\"\n\"a: b\": 1\n\"yes\": 2\n\"1\": 3\n");
+        round(
+            "a: 0600\nb: '0600'\nc: yes\nd: \"yes\"\ne: ~\nf: []\ng: {}\nh: [[1, [2]], {a: {b: []}}]\n",
+        );
+        round(
+            "key: |\n  -----BEGIN X-----\n  abc\n\n  def\n  -----END X-----\nnext: |-\n  a\n  b\n",
+        );
+        round(
+            "odd: \"\\u0001\\x7f\\u2028 # : 'q' \\\\ \\\"\"\n\"a: b\": 1\n\"yes\": 2\n\"1\": 3\n",
+        );
         round("lead: \" x\\n  y\"\ntail: \"a\\n\\n\"\ntabs: \"a\\tb\\nc\"\numlaut: Österreich\n");
         round("- a\n- - b\n  - c: d\n    e: f\n- {}\n");
         round("multi: word\n  folded\nurl: http://x/y#z\n");

@@ -48,7 +48,8 @@ fn parts_that_are_wrong_are_named() {
 /// Upstream's example hard-wired the interface's name (domain.md B06).
 #[test]
 fn b06_config_2_wants_a_mac_and_says_where() {
-    let error = |text: &str| Network::parse("net.yml", text).unwrap().openstack().unwrap_err().to_string();
+    let error =
+        |text: &str| Network::parse("net.yml", text).unwrap().openstack().unwrap_err().to_string();
     let named = "version: 2\nethernets:\n  ens5:\n    dhcp4: true\n";
     assert_eq!(error(named), "net.yml:4:5: the key `match` is missing");
     let by_mac = "network:\n  version: 2\n  ethernets:\n    a:\n      match: {macaddress: \"52:54:00:12:34:56\"}\n";
