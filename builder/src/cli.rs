@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
-pub use seed::{Seed, SeedCommand, SeedCreate};
+pub use seed::{
+    Container, Content, Format, Kind, Medium, Seed, SeedCommand, SeedCreate, SeedKeygen,
+};
 
 /// Turns a cloud image into an appliance: puts files, users, units and a first-boot agent
 /// into it and writes what hypervisors want. Needs no root, no helper VM and no KVM, and

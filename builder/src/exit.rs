@@ -95,6 +95,8 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Unreadable>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
+        || error.is::<bootwright_seed::sealed::SealedError>()
+        || error.is::<bootwright_seed::medium::write::WriteError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()
     {
         return Some(INPUT);
