@@ -10,9 +10,13 @@
 
 #[cfg(feature = "write")]
 pub mod create;
+#[cfg(feature = "write")]
+pub mod inspect;
 pub mod medium;
 pub mod report;
 #[cfg(feature = "sealed")]
 pub mod sealed;
 pub mod userdata;
+#[cfg(feature = "write")]
+pub mod verify;
 pub mod yaml;
