@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{
-    Container, Content, Format, Kind, Medium, Seed, SeedCommand, SeedCreate, SeedKeygen,
+    Container, Content, Format, Kind, Medium, Seed, SeedCommand, SeedCreate, SeedInspect,
+    SeedKeygen, SeedReseed, SeedVerify,
 };
 
 /// Turns a cloud image into an appliance: puts files, users, units and a first-boot agent

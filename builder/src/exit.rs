@@ -28,6 +28,11 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
+    /// An input file that the system does not give.
+    pub fn new(what: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
+        Self { what, path: path.to_owned(), source }
+    }
+
     /// Reads a text file, or says which one cannot be read.
     pub fn read(what: &'static str, path: &std::path::Path) -> Result<Vec<u8>, Self> {
         std::fs::read(path).map_err(|source| Self { what, path: path.to_owned(), source })
@@ -45,6 +50,18 @@ impl std::error::Error for Unreadable {
         Some(&self.source)
     }
 }
+
+/// Something that was to be verified and is not as it should be.
+#[derive(Debug)]
+pub struct Unverified(pub String);
+
+impl std::fmt::Display for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unverified {}
 
 /// A failure that is the command line's.
 #[derive(Debug)]
@@ -89,6 +106,9 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
     }
+    if error.is::<Unverified>() {
+        return Some(VERIFICATION);
+    }
     if error.is::<GuestState>() {
         return Some(GUEST);
     }
@@ -97,6 +117,7 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::sealed::SealedError>()
         || error.is::<bootwright_seed::medium::write::WriteError>()
+        || error.is::<bootwright_seed::medium::ReadError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()
     {
         return Some(INPUT);

@@ -10,6 +10,7 @@ mod instance;
 pub(crate) mod merge;
 mod network;
 pub mod presets;
+mod renew;
 mod ssh;
 
 use std::borrow::Cow;

@@ -5,7 +5,7 @@
 //! `proxmoxve` and `kubevirt` providers; our own agent, which is asked itself. cloud-init judges
 //! our judgement in the tests.
 
-use std::io::Cursor;
+use std::io::{Read, Seek};
 
 use serde::Serialize;
 
@@ -62,14 +62,13 @@ pub const CONSUMERS: [&str; 7] = [
 
 type Judged = (Outcome, String);
 
-/// The verdicts on a medium, whose bytes are `image`.
-#[must_use]
-pub fn verify(medium: &Medium, image: &[u8]) -> Vec<Verdict> {
+/// The verdicts on a medium, which is on `device`.
+pub fn verify<R: Read + Seek>(medium: &Medium, mut device: R) -> Vec<Verdict> {
     CONSUMERS
         .into_iter()
         .map(|consumer| {
             let (outcome, reason) = match consumer {
-                "bootwright-agent" => agent(medium, image),
+                "bootwright-agent" => agent(medium, &mut device),
                 "cloud-init-nocloud" => nocloud(medium),
                 "cloud-init-configdrive" => config_drive(medium),
                 "ignition-cidata" => ignition(medium, Kind::Cidata),
@@ -111,11 +110,11 @@ fn labels(medium: &Medium) -> String {
 }
 
 /// The agent's own code decides.
-fn agent(medium: &Medium, image: &[u8]) -> Judged {
+fn agent<R: Read + Seek>(medium: &Medium, device: R) -> Judged {
     let Some(kind) = medium.kind else {
         return ignore(format!("{}; it looks for cidata and config-2", labels(medium)));
     };
-    let contents = match read::read(Cursor::new(image), kind) {
+    let contents = match read::read(device, kind) {
         Ok(contents) => contents,
         Err(error) => return refuse(with_causes(&error)),
     };
@@ -271,6 +270,8 @@ fn afterburn_kubevirt(medium: &Medium) -> Judged {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
     use crate::create::{Seed, SeedFiles};
     use crate::medium::write::{iso, vfat};
@@ -280,7 +281,7 @@ mod tests {
 
     fn verdicts(image: &[u8]) -> Vec<(Outcome, String)> {
         let medium = Medium::read(Cursor::new(image)).unwrap().unwrap();
-        verify(&medium, image).into_iter().map(|v| (v.outcome, v.reason)).collect()
+        verify(&medium, Cursor::new(image)).into_iter().map(|v| (v.outcome, v.reason)).collect()
     }
 
     fn outcomes(image: &[u8]) -> String {

@@ -1,8 +1,11 @@
 //! `bootwright seed`.
 
 mod create;
+mod device;
 mod keygen;
+mod look;
 mod medium;
+mod reseed;
 
 use std::path::Path;
 
@@ -20,6 +23,9 @@ use crate::exit::Unreadable;
 pub fn run(arguments: &SeedArgs) -> Result<()> {
     match &arguments.command {
         SeedCommand::Create(arguments) => create::create(arguments),
+        SeedCommand::Inspect(arguments) => look::inspect(arguments),
+        SeedCommand::Verify(arguments) => look::verdicts(arguments),
+        SeedCommand::Reseed(arguments) => reseed::reseed(arguments),
         SeedCommand::Keygen(arguments) => keygen::keygen(arguments),
     }
 }
