@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{
-    Container, Content, Format, Kind, Medium, Seed, SeedCommand, SeedCreate, SeedInspect,
-    SeedKeygen, SeedReseed, SeedVerify,
+    Container, Content, Format, Kind, Medium, Seed, SeedBatch, SeedCommand, SeedCreate,
+    SeedInspect, SeedKeygen, SeedReseed, SeedVerify, Shard,
 };
 
 /// Turns a cloud image into an appliance: puts files, users, units and a first-boot agent

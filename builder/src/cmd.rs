@@ -24,6 +24,11 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Plan(arguments) => build::plan(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Boot(arguments) => boot::boot(&arguments, progress),
-        Command::Seed(arguments) => seed::run(&arguments),
+        Command::Seed(arguments) => seed::run(&arguments, progress),
     }
+}
+
+/// How many threads work when nobody says.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -63,6 +63,36 @@ impl std::fmt::Display for Unverified {
 
 impl std::error::Error for Unverified {}
 
+/// A template that cannot be used; says where and why.
+#[derive(Debug)]
+pub struct BadTemplate(pub String);
+
+impl std::fmt::Display for BadTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadTemplate {}
+
+/// Rows of an inventory that nothing could be made of; each has been named already.
+#[derive(Debug)]
+pub struct BadRows {
+    /// How many.
+    pub failed: u64,
+    /// The index that names them too.
+    pub index: String,
+}
+
+impl std::fmt::Display for BadRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { failed, index } = self;
+        write!(f, "{failed} sites could not be made, the others are complete; see {index}")
+    }
+}
+
+impl std::error::Error for BadRows {}
+
 /// A failure that is the command line's.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -113,6 +143,9 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(GUEST);
     }
     if error.is::<Unreadable>()
+        || error.is::<BadTemplate>()
+        || error.is::<BadRows>()
+        || error.is::<bootwright_seed::batch::InventoryError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::sealed::SealedError>()

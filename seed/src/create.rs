@@ -23,6 +23,7 @@ use crate::yaml::decode::DecodeError;
 use crate::yaml::tree::{Node, Value};
 
 pub use error::CreateError;
+pub(crate) use files::json_of;
 pub use files::{SeedFile, SeedFiles};
 pub use network::{Network, StaticAddress};
 pub use ssh::{KeyError, KeyProblem, PublicKey};

@@ -9,6 +9,8 @@
 //! what the agent says about the outcome.
 
 #[cfg(feature = "write")]
+pub mod batch;
+#[cfg(feature = "write")]
 pub mod create;
 #[cfg(feature = "write")]
 pub mod inspect;

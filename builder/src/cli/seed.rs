@@ -1,11 +1,13 @@
 //! Arguments of the commands around seeds.
 
+mod batch;
 mod create;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub use batch::{SeedBatch, Shard};
 pub use create::{Content, Medium, SeedCreate};
 
 /// Make and check seed media, which carry a site's configuration to a machine.
@@ -19,6 +21,7 @@ pub struct Seed {
 #[derive(Debug, Subcommand)]
 pub enum SeedCommand {
     Create(Box<SeedCreate>),
+    Batch(Box<SeedBatch>),
     Inspect(SeedInspect),
     Verify(SeedVerify),
     Reseed(SeedReseed),

@@ -1,5 +1,6 @@
 //! `bootwright seed`.
 
+mod batch;
 mod create;
 mod device;
 mod keygen;
@@ -15,14 +16,16 @@ use bootwright_seed::sealed::Recipient;
 
 use crate::cli::{Seed as SeedArgs, SeedCommand};
 use crate::exit::Unreadable;
+use crate::progress::Progress;
 
 /// Runs a command around seeds.
 ///
 /// # Errors
 /// Whatever it fails with.
-pub fn run(arguments: &SeedArgs) -> Result<()> {
+pub fn run(arguments: &SeedArgs, progress: Progress) -> Result<()> {
     match &arguments.command {
         SeedCommand::Create(arguments) => create::create(arguments),
+        SeedCommand::Batch(arguments) => batch::batch(arguments, progress),
         SeedCommand::Inspect(arguments) => look::inspect(arguments),
         SeedCommand::Verify(arguments) => look::verdicts(arguments),
         SeedCommand::Reseed(arguments) => reseed::reseed(arguments),

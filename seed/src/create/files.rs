@@ -111,7 +111,7 @@ pub(super) fn text(text: &str) -> Node {
 }
 
 /// A tree as JSON, by the rules of YAML 1.2's core schema.
-fn json_of(node: &Node) -> Json {
+pub(crate) fn json_of(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::List(items) => items.iter().map(json_of).collect(),
