@@ -161,20 +161,18 @@ fn nocloud(medium: &Medium) -> Judged {
             return refuse(format!("{problem}; it warns and looks at the next drive"));
         }
     }
-    let empty = mounted(medium, "meta-data").is_some_and(<[u8]>::is_empty);
-    let Some(meta_data) = medium.meta_data() else {
-        return refuse("meta-data is not YAML");
+    // What is no mapping it passes over with a warning.
+    let id = medium.meta_data().filter(|node| matches!(node.value, Value::Map(_)));
+    let note = match id.map(|node| node.get("instance-id").is_some()) {
+        Some(true) => "",
+        Some(false) => {
+            "; without an instance-id it takes `nocloud`, so that a changed seed is not taken"
+        }
+        None => {
+            "; meta-data is no YAML mapping, so it goes without: no host name, no keys, and a changed seed is not taken"
+        }
     };
-    match &meta_data.value {
-        Value::Map(_) => {}
-        Value::Null if empty => {}
-        other => return refuse(format!("meta-data is {}, expected a mapping", other.describe())),
-    }
-    let id = match meta_data.get("instance-id") {
-        Some(_) => "",
-        None => "; without an instance-id it takes `nocloud`, so that a changed seed is not taken",
-    };
-    accept(user_data_in_cloud_init(mounted(medium, "user-data")) + id)
+    accept(user_data_in_cloud_init(mounted(medium, "user-data")) + note)
 }
 
 /// What cloud-init makes of the user-data.
