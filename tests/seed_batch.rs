@@ -154,7 +154,7 @@ fn shards_make_the_whole() {
 /// However a run ends, what has its name is complete, and the next run goes on.
 #[test]
 fn a_killed_run_goes_on() {
-    let dir = folder(4000);
+    let dir = folder(800);
     assert_eq!(batch(dir.path(), "sites.csv", "whole", &[]).code, 0);
     let mut run = bootwright()
         .args(["seed", "batch", "sites.csv", "--template", "t.yml", "--out", "out"])
@@ -164,7 +164,7 @@ fn a_killed_run_goes_on() {
         .spawn()
         .unwrap();
     let out = dir.path().join("out");
-    while !out.join("s40").exists() {
+    while !out.join("s20").exists() {
         std::thread::yield_now();
     }
     run.kill().unwrap();

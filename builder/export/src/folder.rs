@@ -5,8 +5,8 @@
 //! folders at once, and what a crash of the machine loses before shows by its digest.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -54,7 +54,7 @@ impl Folder {
         let path = self.partial.join(name);
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
-        let written = options.open(&path).and_then(|mut file| file.write_all(content));
+        let written = options.open(&path).and_then(|file| write_sparse(&file, content));
         written.map_err(|source| Error::io("writing", &path, source))
     }
 
@@ -83,6 +83,21 @@ impl Folder {
             Err(error) => Err(Error::io("naming", &self.path, error)),
         }
     }
+}
+
+/// Writes a file, leaving holes where whole blocks are zero: over half of a small ISO image.
+fn write_sparse(file: &File, content: &[u8]) -> io::Result<()> {
+    const BLOCK: usize = 4096;
+    let is_zero = |block: &[u8]| block.iter().all(|byte| *byte == 0);
+    let mut at = 0;
+    for run in content.chunks(BLOCK).collect::<Vec<_>>().chunk_by(|a, b| is_zero(a) == is_zero(b)) {
+        let len: usize = run.iter().map(|block| block.len()).sum();
+        if run.first().is_some_and(|block| !is_zero(block)) {
+            file.write_all_at(&content[at..at + len], at as u64)?;
+        }
+        at += len;
+    }
+    file.set_len(content.len() as u64)
 }
 
 impl Drop for Folder {
@@ -137,5 +152,18 @@ mod tests {
         assert_eq!(fs::read(path.join("a")).unwrap(), b"2");
         assert_eq!(names(dir.path()), ["site"]);
         sync(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn zeros_become_holes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut content = vec![0; 100_000];
+        content[40_000] = 1;
+        content[99_999] = 2;
+        for content in [&content[..], &content[..90_000], &content[..10], &[]] {
+            let folder = Folder::create(&dir.path().join("site")).unwrap();
+            folder.file("a", content).unwrap();
+            assert_eq!(fs::read(folder.partial().join("a")).unwrap(), content);
+        }
     }
 }

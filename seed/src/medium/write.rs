@@ -145,7 +145,8 @@ fn cut_padding(image: &mut Vec<u8>) {
         return;
     };
     let sectors = u32::try_from(end / SECTOR);
-    let (Ok(sectors), true) = (sectors, image[end..].iter().all(|byte| *byte == 0)) else {
+    let is_zero = |sector: &[u8]| sector == [0; SECTOR];
+    let (Ok(sectors), true) = (sectors, image[end..].chunks_exact(SECTOR).all(is_zero)) else {
         return;
     };
     image.truncate(end);
