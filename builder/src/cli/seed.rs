@@ -66,7 +66,7 @@ pub enum Format {
 ///
 /// Prints the recipient, which may be known to everybody; give it to `seed create
 /// --encrypt-to`. The file holds the secret half (mode 0600) and belongs on that machine
-/// alone, as /etc/bootwright/seed.key. `age-keygen` makes such keys as well.
+/// alone, as /etc/bootwright/identity. `age-keygen` makes such keys as well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -47,6 +47,8 @@ const PUBLIC: [&str; 12] = [
     "ssh_import_id",
     "userswitcher",
 ];
+/// Names of what looks random and is no secret.
+const IDS: [&str; 2] = ["instance-id", "uuid"];
 /// What only secrets look like, anywhere in a value.
 const LOOKS: [&str; 12] = [
     "PRIVATE KEY",
@@ -78,7 +80,9 @@ pub(super) fn mask(node: &mut Node) {
         Value::Map(entries) => {
             for (key, value) in entries {
                 let name = key.name.to_ascii_lowercase();
-                if PUBLIC.contains(&name.as_str()) {
+                if IDS.contains(&name.as_str()) {
+                    continue;
+                } else if PUBLIC.contains(&name.as_str()) {
                     mask_unless_public(value);
                 } else if NAMES.iter().any(|part| name.contains(part)) {
                     mask_all(value);
@@ -178,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_public_is_shown() {
-        let text = "appliance:\n  domain: whatever.example.test\n  ssl:\n    client_certs_mandatory: false\nssh_authorized_keys:\n  - \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYH ops\"\npackages:\n  - cloud-guest-utils\npath: /etc/x\nurl: \"https://example.test/a/b\"\n";
+        let text = "appliance:\n  domain: whatever.example.test\n  ssl:\n    client_certs_mandatory: false\nssh_authorized_keys:\n  - \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYH ops\"\npackages:\n  - cloud-guest-utils\npath: /etc/x\nurl: \"https://example.test/a/b\"\ninstance-id: aaee91af-d6f0-5c51-94c5-3aa05cb945c9\n";
         let shown = masked(text);
         for word in [
             "whatever.example.test",
@@ -187,6 +191,7 @@ mod tests {
             "/etc/x",
             "https://example.test/a/b",
             "client_certs_mandatory: false",
+            "aaee91af",
         ] {
             assert!(shown.contains(word), "{word}: {shown}");
         }
