@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use common::{Ran, bootwright, names, ok_in, run_in, text, tool};
 
@@ -151,22 +151,44 @@ fn shards_make_the_whole() {
     }
 }
 
+/// A run that has made some of its sites.
+fn under_way(dir: &Path, out: &str) -> Child {
+    let run = bootwright()
+        .args(["seed", "batch", "sites.csv", "--template", "t.yml", "--out", out])
+        .current_dir(dir)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !dir.join(out).join("s20").exists() {
+        std::thread::yield_now();
+    }
+    run
+}
+
+#[test]
+fn an_interrupted_run_ends_between_two_sites() {
+    let dir = folder(800);
+    let run = under_way(dir.path(), "out");
+    tool("kill", &["-INT", &run.id().to_string()]);
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(
+        said.ends_with("the sites that are there are complete, and another run goes on\n"),
+        "{said}"
+    );
+    let left = names(&dir.path().join("out"));
+    assert!(!left.iter().any(|name| name.starts_with('.') || name == "index.json"), "{left:?}");
+}
+
 /// However a run ends, what has its name is complete, and the next run goes on.
 #[test]
 fn a_killed_run_goes_on() {
     let dir = folder(800);
     assert_eq!(batch(dir.path(), "sites.csv", "whole", &[]).code, 0);
-    let mut run = bootwright()
-        .args(["seed", "batch", "sites.csv", "--template", "t.yml", "--out", "out"])
-        .current_dir(dir.path())
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
     let out = dir.path().join("out");
-    while !out.join("s20").exists() {
-        std::thread::yield_now();
-    }
+    let mut run = under_way(dir.path(), "out");
     run.kill().unwrap();
     run.wait().unwrap();
     assert!(!out.join("index.json").exists(), "the run was over too soon");

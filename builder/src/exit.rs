@@ -93,6 +93,18 @@ impl std::fmt::Display for BadRows {
 
 impl std::error::Error for BadRows {}
 
+/// Work of many parts that was interrupted between two of them.
+#[derive(Debug)]
+pub struct Interrupted(pub &'static str);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "interrupted; {}", self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// A failure that is the command line's.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -124,7 +136,10 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if interrupt::is_set() {
-        report::message("interrupted; nothing was left behind");
+        match error.downcast_ref::<Interrupted>() {
+            Some(interrupted) => report::message(interrupted),
+            None => report::message("interrupted; nothing was left behind"),
+        }
         return ExitCode::from(interrupt::EXIT_CODE);
     }
     report::error(&error);

@@ -5,7 +5,7 @@ mod agent;
 mod cli;
 mod cmd;
 mod exit;
-#[cfg(feature = "image")]
+#[cfg_attr(not(feature = "image"), allow(dead_code, reason = "seeds use a part of it"))]
 mod formats;
 mod interrupt;
 #[cfg(feature = "image")]

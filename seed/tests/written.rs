@@ -46,7 +46,7 @@ fn isoinfo_lists_every_tree() {
 
 /// Upstream media carried the builder's uid and the time of the build (domain.md B04).
 #[test]
-fn isoinfo_shows_root_and_0400() {
+fn b04_isoinfo_shows_root_and_0400() {
     let dir = tempfile::tempdir().unwrap();
     let image = written(dir.path(), Kind::Cidata);
     let listed = run("genisoimage", "isoinfo", &["-R", "-l", "-i", &image]);

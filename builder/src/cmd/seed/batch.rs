@@ -21,7 +21,7 @@ use bootwright_export::folder;
 use bootwright_seed::batch::{Inventory, InventoryFormat, Item, Row, site_of};
 
 use crate::cli::SeedBatch;
-use crate::exit::{BadRows, Unreadable, Usage};
+use crate::exit::{BadRows, Interrupted, Unreadable, Usage};
 use crate::progress::Progress;
 use crate::{interrupt, report};
 use index::Index;
@@ -92,7 +92,11 @@ pub fn batch(arguments: &SeedBatch, progress: Progress) -> Result<()> {
     // Before the index, which says that everything is there.
     folder::sync(&arguments.out)?;
     read?;
-    anyhow::ensure!(!interrupt::is_set(), "interrupted");
+    if interrupt::is_set() {
+        return Err(
+            Interrupted("the sites that are there are complete, and another run goes on").into()
+        );
+    }
     finish(index, arguments, started)
 }
 

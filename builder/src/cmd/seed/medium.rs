@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use bootwright_disk::unit::Writer;
 use bootwright_disk::view::Memory;
-use bootwright_disk::{Sha256, qcow2, vhdx, vmdk};
+use bootwright_disk::{Sha256, qcow2, vhdx};
 use bootwright_export::pass::{Output, Pass};
 use bootwright_export::sink::{Finished, Sink, SinkOptions, write_file};
 use bootwright_seed::medium::{Filesystem, Kind};
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use crate::cli::{Container, Format, Kind as KindArg};
 use crate::exit::Usage;
+use crate::formats::{Disk, DiskFormat, Vmdk};
 
 /// Namespace of the ids inside disk images of seeds.
 const NAMESPACE: Uuid = Uuid::from_u128(0x2c5b_0d57_6a0e_4f0c_8e55_7d3e_9a41_c7f2);
@@ -66,17 +66,15 @@ pub fn write(path: &Path, mut image: Vec<u8>, format: Format, replace: bool) -> 
     let least = if format == Format::Qcow2 { MIB } else { LEAST };
     let size = (image.len() as u64).next_multiple_of(MIB).max(least);
     image.resize(usize::try_from(size)?, 0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let writer: Box<dyn Writer> = match format {
-        Format::Raw | Format::Qcow2 => {
-            Box::new(qcow2::Writer::new(size, qcow2::Compression::Zlib(LEVEL)))
-        }
-        Format::Vmdk => {
-            Box::new(vmdk::StreamWriter::new(size, LEVEL, &vmdk::Options::new(name, id))?)
-        }
-        Format::Vhdx => Box::new(vhdx::Writer::new(size, vhdx::Options::new(id))?),
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let format = match format {
+        Format::Raw => DiskFormat::Raw,
+        Format::Qcow2 => DiskFormat::Qcow2(qcow2::Compression::Zlib(LEVEL)),
+        Format::Vmdk => DiskFormat::Vmdk(Vmdk::StreamOptimized(LEVEL)),
+        Format::Vhdx => DiskFormat::Vhdx(vhdx::Sectors::default()),
     };
-    let options = SinkOptions { patched: format != Format::Vmdk, ..options };
+    let writer = format.writer(&Disk { size, name, id, time: 0, jobs: 1 })?;
+    let options = SinkOptions { patched: format.is_patched(), ..options };
     let output = Output { writer, sink: Sink::create(path, options)? };
     let disk = Memory::new(image);
     let cancel = AtomicBool::new(false);
