@@ -28,7 +28,10 @@ pub use disk_image::{
 pub use doctor::Doctor;
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
-pub use seed::{Seed, SeedCommand, SeedCreate};
+pub use seed::{
+    Container, Content, Format, Kind, Medium, Seed, SeedBatch, SeedCommand, SeedCreate,
+    SeedInspect, SeedKeygen, SeedReseed, SeedVerify, Shard,
+};
 
 /// Turns a cloud image into an appliance: puts files, users, units and a first-boot agent
 /// into it and writes what hypervisors want. Needs no root, no helper VM and no KVM, and

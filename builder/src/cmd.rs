@@ -38,6 +38,11 @@ pub fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "image")]
         Command::Doctor(arguments) => doctor::run(&arguments, progress),
         Command::Env(arguments) => env::run(&arguments),
-        Command::Seed(arguments) => seed::run(&arguments),
+        Command::Seed(arguments) => seed::run(&arguments, progress),
     }
+}
+
+/// How many threads work when nobody says.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

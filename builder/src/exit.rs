@@ -40,6 +40,21 @@ impl Unreadable {
     }
 }
 
+/// Rows of an inventory that nothing could be made of; each has been named already.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} sites could not be made, the others are complete; see {index}")]
+pub struct BadRows {
+    /// How many.
+    pub failed: u64,
+    /// The index that names them too.
+    pub index: String,
+}
+
+/// Work of many parts that was interrupted between two of them.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; {0}")]
+pub struct Interrupted(pub &'static str);
+
 /// A failure that is the command line's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -94,7 +109,10 @@ pub fn code(outcome: Result<(), Error>) -> ExitCode {
         return ExitCode::from(OTHER);
     }
     if interrupt::is_set() {
-        report::message("interrupted; nothing was left behind");
+        match error.downcast_ref::<Interrupted>() {
+            Some(interrupted) => report::message(interrupted),
+            None => report::message("interrupted; nothing was left behind"),
+        }
         return ExitCode::from(interrupt::EXIT_CODE);
     }
     report::error(&error);
@@ -121,8 +139,13 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Unreadable>()
         || error.is::<Unusable>()
         || error.is::<bootwright_seed::userdata::UserDataError>()
+        || error.is::<BadRows>()
+        || error.is::<bootwright_seed::batch::InventoryError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
+        || error.is::<bootwright_seed::sealed::SealedError>()
+        || error.is::<bootwright_seed::medium::write::WriteError>()
+        || error.is::<bootwright_seed::medium::ReadError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()
         || error.is::<bootwright_seed::env::key_path::PathError>()
         || error.is::<bootwright_seed::env::upgrade::MakeError>()

@@ -11,7 +11,7 @@ mod drivers;
 #[cfg(feature = "image")]
 mod editor;
 mod exit;
-#[cfg(feature = "image")]
+#[cfg_attr(not(feature = "image"), allow(dead_code, reason = "seeds use a part of it"))]
 mod formats;
 #[cfg(feature = "image")]
 mod image;

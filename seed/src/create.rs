@@ -4,38 +4,32 @@
 //! `local-hostname` and `public-keys`, a list whose keys go to the default user) and
 //! `sources/helpers/openstack.py` (`meta_data.json` with `uuid`, `hostname`, `public_keys`).
 
+mod error;
+mod files;
 mod instance;
+pub(crate) mod merge;
+mod network;
+pub mod presets;
+mod renew;
 mod ssh;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::medium::Kind;
-use crate::userdata::{self, UserDataError};
+use crate::sealed::{self, Recipient};
+use crate::userdata;
+use crate::yaml::decode::DecodeError;
+use crate::yaml::tree::{Node, Value};
 
+pub use error::CreateError;
+pub(crate) use files::json_of;
+pub use files::{SeedFile, SeedFiles};
+pub use network::{Network, StaticAddress};
 pub use ssh::{KeyError, KeyProblem, PublicKey};
 
 /// Longest instance-id taken from the operator, in bytes. cloud-init makes a directory of it.
 const MAX_INSTANCE_ID: usize = 128;
-
-/// Why a seed cannot be made of what was given.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CreateError {
-    /// The env is not usable.
-    #[error(transparent)]
-    UserData(#[from] UserDataError),
-    /// Not a host name by RFC 1123.
-    #[error(
-        "`{0}` is not a host name; use labels of letters, digits and inner hyphens, joined by dots"
-    )]
-    Hostname(String),
-    /// Not usable as a directory name by cloud-init.
-    #[error(
-        "`{0}` is not an instance-id; use at most {MAX_INSTANCE_ID} letters, digits, `.`, `_` and `-`, no dot first"
-    )]
-    InstanceId(String),
-}
 
 /// What a seed says to a machine, before it takes the shape of a kind.
 ///
@@ -46,6 +40,21 @@ pub struct Seed {
     public_keys: Vec<PublicKey>,
     hostname: Option<String>,
     instance_id: Option<String>,
+    /// More meta-data, a mapping.
+    meta_data: Option<Node>,
+    vendor_data: Option<String>,
+    network: Option<NetworkFile>,
+    /// Files that the kind does not know.
+    more: Vec<SeedFile>,
+}
+
+/// A network configuration as a medium of one kind has it.
+#[derive(Clone)]
+struct NetworkFile {
+    path: &'static str,
+    content: String,
+    /// As it was given, whatever the kind: the instance-id derives from it.
+    text: String,
 }
 
 impl fmt::Debug for Seed {
@@ -55,7 +64,31 @@ impl fmt::Debug for Seed {
             .field("public_keys", &self.public_keys)
             .field("hostname", &self.hostname)
             .field("instance_id", &self.instance_id)
-            .finish()
+            .finish_non_exhaustive()
+    }
+}
+
+/// A document that is to be added, parsed, with what trees cannot keep refused.
+///
+/// # Errors
+/// What is no YAML mapping, or uses tags, with its place.
+pub fn addition(file: &str, text: &str) -> Result<Node, CreateError> {
+    let node = Node::parse(file, text).map_err(CreateError::yaml)?;
+    let mut at = node.at.clone();
+    for (line, number) in text.lines().zip(1..) {
+        if merge::is_tagged(line) {
+            (at.line, at.column) = (number, 1);
+            let problem =
+                "a tag such as !!binary, which cannot be merged; write it into the env itself";
+            return Err(DecodeError::new(&at, problem).into());
+        }
+    }
+    match node.value {
+        Value::Map(_) => Ok(node),
+        other => {
+            let problem = format!("{}, expected a mapping to add", other.describe());
+            Err(DecodeError::new(&node.at, problem).into())
+        }
     }
 }
 
@@ -67,7 +100,42 @@ impl Seed {
     /// See [`userdata::check`].
     pub fn new(file: &str, user_data: Vec<u8>) -> Result<Self, CreateError> {
         userdata::check(file, &user_data)?;
-        Ok(Self { user_data, public_keys: Vec::new(), hostname: None, instance_id: None })
+        Ok(Self {
+            user_data,
+            public_keys: Vec::new(),
+            hostname: None,
+            instance_id: None,
+            meta_data: None,
+            vendor_data: None,
+            network: None,
+            more: Vec::new(),
+        })
+    }
+
+    /// A seed of `user_data` with documents added to it (see [`addition`]): mappings merge,
+    /// lists grow, `~` removes. What no addition names keeps its text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Seed::new`], and what cannot be merged, with its place.
+    pub fn merged(file: &str, user_data: &[u8], additions: Vec<Node>) -> Result<Self, CreateError> {
+        let text = userdata::check(file, user_data)?;
+        if additions.is_empty() {
+            return Self::new(file, user_data.to_vec());
+        }
+        Self::new(file, merge::into_text(file, text, additions)?.into_bytes())
+    }
+
+    /// Encrypts the user-data to these recipients. The derived instance-id then follows the
+    /// encrypted bytes, which differ from run to run: one of the content would let everybody
+    /// who has the medium test guesses of it.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Sealed`].
+    pub fn sealed_to(mut self, recipients: &[Recipient]) -> Result<Self, CreateError> {
+        self.user_data = sealed::seal(&self.user_data, recipients)?;
+        Ok(self)
     }
 
     /// Adds keys for the image's default user, leaving out those that are there already.
@@ -112,6 +180,75 @@ impl Seed {
         Ok(self)
     }
 
+    /// Adds meta-data: a mapping in the words of the medium's kind. An instance-id and a host
+    /// name in it count as if they had been given by themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`addition`], [`Seed::with_hostname`] and [`Seed::with_instance_id`].
+    pub fn with_meta_data(mut self, file: &str, text: &str) -> Result<Self, CreateError> {
+        let mut node = addition(file, text)?;
+        let mut take = |names: [&str; 2]| -> Result<Option<String>, CreateError> {
+            let taken = names.into_iter().find_map(|name| node.take(name));
+            Ok(taken.map(|value| value.decode::<String>()).transpose()?)
+        };
+        let (id, name) = (take(["instance-id", "uuid"])?, take(["local-hostname", "hostname"])?);
+        match &mut self.meta_data {
+            Some(known) => merge::merge(known, node),
+            None => self.meta_data = Some(node),
+        }
+        if let Some(name) = name {
+            self = self.with_hostname(&name)?;
+        }
+        match id {
+            Some(id) => self.with_instance_id(&id),
+            None => Ok(self),
+        }
+    }
+
+    /// Sets the vendor-data, which cloud-init merges below the user-data.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::File`] if it is empty or no text.
+    pub fn with_vendor_data(mut self, file: &str, content: Vec<u8>) -> Result<Self, CreateError> {
+        let fail = |what| CreateError::File { file: file.to_owned(), what };
+        let text = String::from_utf8(content).map_err(|_| fail("not UTF-8 text"))?;
+        if text.trim().is_empty() {
+            return Err(fail("nothing in it"));
+        }
+        if text.starts_with(userdata::HEADER) {
+            userdata::check(file, text.as_bytes())?;
+        }
+        self.vendor_data = Some(text);
+        Ok(self)
+    }
+
+    /// Sets the network configuration. The seed is then for media of this kind alone.
+    ///
+    /// # Errors
+    ///
+    /// What a config-2 medium cannot say, with its place.
+    pub fn with_network(mut self, network: &Network, kind: Kind) -> Result<Self, CreateError> {
+        let text = network.text().to_owned();
+        let (path, content) = match kind {
+            Kind::Cidata => ("network-config", text.clone()),
+            Kind::Config2 => ("openstack/latest/network_data.json", network.openstack()?),
+        };
+        self.network = Some(NetworkFile { path, content, text });
+        Ok(self)
+    }
+
+    /// Adds a file that neither cloud-init nor the agent looks at, such as a printable copy.
+    /// One that is at `path` already is replaced.
+    #[must_use]
+    pub fn with_file(mut self, path: impl Into<Cow<'static, str>>, content: Vec<u8>) -> Self {
+        let path = path.into();
+        self.more.retain(|file| file.path != path);
+        self.more.push(SeedFile { path, content });
+        self
+    }
+
     /// The instance-id: the given one, or a UUID derived from everything else in the seed.
     ///
     /// cloud-init configures a machine anew when the id changes, so a changed seed takes effect
@@ -119,75 +256,6 @@ impl Seed {
     #[must_use]
     pub fn instance_id(&self) -> String {
         self.instance_id.clone().unwrap_or_else(|| instance::derive(self))
-    }
-
-    /// The files of a medium of this kind.
-    #[must_use]
-    pub fn files(&self, kind: Kind) -> SeedFiles {
-        let meta_data = match kind {
-            Kind::Cidata => self.nocloud_meta_data(),
-            Kind::Config2 => self.openstack_meta_data(),
-        };
-        let files = vec![
-            SeedFile { path: kind.meta_data(), content: meta_data.into_bytes() },
-            SeedFile { path: kind.user_data(), content: self.user_data.clone() },
-        ];
-        SeedFiles { kind, files }
-    }
-
-    fn nocloud_meta_data(&self) -> String {
-        // A JSON string is a double-quoted YAML scalar, and no YAML parser takes it for a number.
-        let quoted = |text: &str| Value::from(text).to_string();
-        let mut yaml = format!("instance-id: {}\n", quoted(&self.instance_id()));
-        if let Some(name) = &self.hostname {
-            yaml += &format!("local-hostname: {}\n", quoted(name));
-        }
-        if !self.public_keys.is_empty() {
-            yaml += "public-keys:\n";
-        }
-        for key in &self.public_keys {
-            yaml += &format!("  - {}\n", quoted(key.line()));
-        }
-        yaml
-    }
-
-    fn openstack_meta_data(&self) -> String {
-        let mut json = Map::new();
-        json.insert("uuid".to_owned(), self.instance_id().into());
-        if let Some(name) = &self.hostname {
-            json.insert("hostname".to_owned(), name.as_str().into());
-        }
-        if !self.public_keys.is_empty() {
-            let named = self.public_keys.iter().enumerate();
-            let keys: Map<_, _> =
-                named.map(|(i, key)| (format!("key-{i}"), key.line().into())).collect();
-            json.insert("public_keys".to_owned(), keys.into());
-        }
-        format!("{}\n", Value::from(json))
-    }
-}
-
-/// The files of a medium, ready to be written.
-#[derive(Debug, Clone)]
-pub struct SeedFiles {
-    /// The kind, which decides the label.
-    pub kind: Kind,
-    /// The files, sorted by path.
-    pub files: Vec<SeedFile>,
-}
-
-/// One file of a medium. Its `Debug` form shows the size, not the content.
-#[derive(Clone)]
-pub struct SeedFile {
-    /// Path on the medium, parts joined by `/`.
-    pub path: &'static str,
-    /// The content.
-    pub content: Vec<u8>,
-}
-
-impl fmt::Debug for SeedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} bytes)", self.path, self.content.len())
     }
 }
 
@@ -204,7 +272,9 @@ fn is_hostname(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::Value;
+
+    use super::{Kind, PublicKey, Seed};
 
     const ENV: &[u8] = b"#cloud-config\nappliance: {domain: x.test, password: hunter2}\n";
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops \"team\"";
@@ -226,7 +296,7 @@ mod tests {
                 "instance-id: \"iid-1\"\nlocal-hostname: \"x.test\"\npublic-keys:\n  - \"{key}\"\n"
             )
         );
-        assert_eq!((files[1].path, &files[1].content[..]), ("user-data", ENV));
+        assert_eq!((&*files[1].path, &files[1].content[..]), ("user-data", ENV));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod bounded;
 mod error;
-mod names;
+pub(crate) mod names;
 pub mod probe;
 pub mod read;
 mod volume;

@@ -7,7 +7,7 @@
 pub mod decode;
 #[cfg(feature = "env")]
 pub mod edit;
-#[cfg(feature = "env")]
+#[cfg(feature = "write")]
 pub mod emit;
 pub mod tree;
 

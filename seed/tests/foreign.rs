@@ -106,7 +106,7 @@ fn config_drive_made_by_genisoimage() {
     let tree = dir.path().join("tree");
     std::fs::create_dir_all(tree.join("openstack/latest")).unwrap();
     for file in seed().files(Kind::Config2).files {
-        std::fs::write(tree.join(file.path), &file.content).unwrap();
+        std::fs::write(tree.join(&*file.path), &file.content).unwrap();
     }
     for (name, options) in [("joliet", &["-J"][..]), ("plain", &[])] {
         let path = image(dir.path(), name);

@@ -8,9 +8,11 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use bootwright_seed::inspect::Medium;
 use bootwright_seed::medium::read::{MAX_READ, identify, read};
 use bootwright_seed::medium::write::iso;
 use bootwright_seed::medium::{Kind, ReadError, probe};
+use bootwright_seed::verify::verify;
 use common::{fat, files, tree_of};
 use hadris_fat::FatKind;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
@@ -77,6 +79,10 @@ proptest! {
         }
         let start = Instant::now();
         let _ = identify(Cursor::new(&medium));
+        if let Ok(Some(whole)) = Medium::read(Cursor::new(&medium)) {
+            let _ = whole.inspect();
+            let _ = verify(&whole, Cursor::new(&medium));
+        }
         for kind in Kind::ALL {
             // Whatever comes back, the label on the medium may have changed.
             if let Ok(contents) = read(Cursor::new(&medium), kind) {

@@ -13,7 +13,7 @@ use common::{files, run, written};
 /// Every file of the kind, as read from `root`, is what was written.
 fn assert_same_files(kind: Kind, root: &Path) {
     for file in files(kind).files {
-        let found = fs::read(root.join(file.path)).unwrap();
+        let found = fs::read(root.join(&*file.path)).unwrap();
         assert_eq!(found, file.content, "{}", file.path);
     }
 }
@@ -46,7 +46,7 @@ fn isoinfo_lists_every_tree() {
 
 /// Upstream media carried the builder's uid and the time of the build (domain.md B04).
 #[test]
-fn isoinfo_shows_root_and_0400() {
+fn b04_isoinfo_shows_root_and_0400() {
     let dir = tempfile::tempdir().unwrap();
     let image = written(dir.path(), Kind::Cidata);
     let listed = run("genisoimage", "isoinfo", &["-R", "-l", "-i", &image]);

@@ -8,6 +8,7 @@ mod archive;
 pub mod compressed;
 pub mod descriptor;
 mod error;
+pub mod folder;
 pub mod machine;
 pub mod manifest;
 pub mod ova;

@@ -42,7 +42,7 @@ pub fn build(arguments: &Build, progress: Progress) -> Result<()> {
     if !arguments.force {
         refuse_existing(&plan, &folder)?;
     }
-    let jobs = arguments.jobs.unwrap_or_else(processors);
+    let jobs = arguments.jobs.unwrap_or_else(super::processors);
     let target = Target { folder: &folder, replace: arguments.force, jobs, progress };
     let manifest = pipeline::build(&plan, &inputs, &target)?;
     if arguments.json {
@@ -83,8 +83,4 @@ fn refuse_existing(plan: &Plan, folder: &Path) -> Result<()> {
         Some(path) => Err(bootwright_export::Error::Exists { path }.into()),
         None => Ok(()),
     }
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

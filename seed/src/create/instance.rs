@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Seed;
+use crate::yaml::emit::document;
 
 /// Namespace of the derived ids. Changing it, or what is digested, makes every machine take its
 /// unchanged seed for a new one.
@@ -21,6 +22,15 @@ pub(super) fn derive(seed: &Seed) -> String {
     }
     for key in &seed.public_keys {
         feed(&mut digest, "public-key", key.line().as_bytes());
+    }
+    if let Some(more) = &seed.meta_data {
+        feed(&mut digest, "meta-data", document(more).as_bytes());
+    }
+    if let Some(vendor) = &seed.vendor_data {
+        feed(&mut digest, "vendor-data", vendor.as_bytes());
+    }
+    if let Some(network) = &seed.network {
+        feed(&mut digest, "network-config", network.text.as_bytes());
     }
     Uuid::new_v5(&NAMESPACE, &digest.finalize()).hyphenated().to_string()
 }

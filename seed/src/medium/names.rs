@@ -7,7 +7,7 @@
 
 /// Which of `listed` stands for `wanted`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Match<'a> {
+pub(crate) enum Match<'a> {
     /// This one.
     One(&'a str),
     /// None of them.
@@ -17,7 +17,7 @@ pub(super) enum Match<'a> {
 }
 
 /// Looks for `wanted` in `listed`: the exact name first, then mangled forms.
-pub(super) fn find<'a>(wanted: &str, listed: &'a [String]) -> Match<'a> {
+pub(crate) fn find<'a>(wanted: &str, listed: &'a [String]) -> Match<'a> {
     if let Some(exact) = listed.iter().find(|name| *name == wanted) {
         return Match::One(exact);
     }

@@ -9,6 +9,8 @@ use super::bounded::Bounded;
 use super::probe::{self, Superblock};
 use super::volume::{Found, Volume};
 use super::{Filesystem, Kind, ReadError};
+#[cfg(feature = "write")]
+use crate::create::SeedFile;
 use crate::{userdata, yaml};
 
 /// Bytes read from one device at most, over everything that is done with it. Four times the
@@ -133,6 +135,23 @@ pub fn read<R: Read + Seek>(device: R, kind: Kind) -> Result<Contents, ReadError
         user_data,
         files,
     })
+}
+
+/// Every file on the medium, whatever its label, spelled as on the medium.
+///
+/// # Errors
+///
+/// See [`ReadError`].
+#[cfg(feature = "write")]
+pub fn every_file<R: Read + Seek>(device: R) -> Result<Vec<SeedFile>, ReadError> {
+    let (device, superblock) = sniff(device)?.ok_or(ReadError::NoFilesystem)?;
+    let mut volume = Volume::mount(device, superblock.filesystem)?;
+    let found = volume.walk()?;
+    let file = |found: Found| {
+        let content = volume.read(&found, userdata::MAX_SIZE)?;
+        Ok(SeedFile { path: found.path.into(), content })
+    };
+    found.into_iter().map(file).collect()
 }
 
 /// The device behind its budget and what its first bytes say.

@@ -102,6 +102,36 @@ impl<'d> Volume<'d> {
         Ok(Some(Found { node, path }))
     }
 
+    /// Every regular file, in the order the medium lists them.
+    #[cfg(feature = "write")]
+    pub(super) fn walk(&mut self) -> Result<Vec<Found>, ReadError> {
+        /// Deepest folder looked into.
+        const DEEPEST: usize = 8;
+        let mut files = Vec::new();
+        let mut left = vec![(Found { node: self.fs.root(), path: String::new() }, 0)];
+        while let Some((found, depth)) = left.pop() {
+            let kind = self.fs.stat(found.node).map_err(|e| self.error(e))?.file_type();
+            if kind == FileType::File {
+                files.push(found);
+            } else if kind == FileType::Dir && depth < DEEPEST {
+                let names = self.list(&found)?.unwrap_or_default();
+                for name in names.into_iter().rev().filter(|name| name != "." && name != "..") {
+                    let lookup = self.fs.lookup(found.node, Name::new(&name));
+                    let node = lookup.map_err(|e| self.error(e))?;
+                    let path = match found.path.is_empty() {
+                        true => name,
+                        false => format!("{}/{name}", found.path),
+                    };
+                    left.push((Found { node, path }, depth + 1));
+                }
+            }
+            if files.len() + left.len() > MAX_ENTRIES {
+                return Err(ReadError::Crowded { directory: "/".into(), limit: MAX_ENTRIES });
+            }
+        }
+        Ok(files)
+    }
+
     /// The names in `directory`; `None` if it is a file.
     fn list(&mut self, directory: &Found) -> Result<Option<Vec<String>>, ReadError> {
         let mut names = Vec::new();

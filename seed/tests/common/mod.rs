@@ -65,14 +65,14 @@ pub fn loose(dir: &Path) -> Vec<String> {
         path.to_str().unwrap().to_owned()
     };
     let files = files(Kind::Cidata).files;
-    files.iter().map(|file| place(file.path, &file.content)).collect()
+    files.iter().map(|file| place(&file.path, &file.content)).collect()
 }
 
 /// The files as a tree for the writers of hadris.
 pub fn tree_of(seed: &SeedFiles) -> Tree {
     let mut tree = Tree::new();
     for file in &seed.files {
-        put(&mut tree, file.path, &file.content);
+        put(&mut tree, &file.path, &file.content);
     }
     tree
 }
