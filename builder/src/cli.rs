@@ -1,11 +1,13 @@
 //! The command line, as types. No logic.
 
+mod env;
 #[cfg(feature = "image")]
 mod image;
 mod seed;
 
 use clap::{Parser, Subcommand};
 
+pub use env::{Env, EnvCheck, EnvCommand};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};
@@ -45,5 +47,6 @@ pub enum Command {
     Plan(Plan),
     #[cfg(feature = "image")]
     Boot(Boot),
+    Env(Env),
     Seed(Seed),
 }

@@ -4,6 +4,7 @@
 mod boot;
 #[cfg(feature = "image")]
 mod build;
+mod env;
 mod seed;
 
 use anyhow::Result;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Plan(arguments) => build::plan(&arguments, progress),
         #[cfg(feature = "image")]
         Command::Boot(arguments) => boot::boot(&arguments, progress),
+        Command::Env(arguments) => env::run(&arguments),
         Command::Seed(arguments) => seed::run(&arguments),
     }
 }

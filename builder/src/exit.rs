@@ -58,6 +58,18 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// An input that was read and is not usable. What is wrong with it has been shown already.
+#[derive(Debug)]
+pub struct BadInput(pub String);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug)]
@@ -93,6 +105,8 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(GUEST);
     }
     if error.is::<Unreadable>()
+        || error.is::<BadInput>()
+        || error.is::<bootwright_seed::userdata::UserDataError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()

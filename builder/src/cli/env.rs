@@ -1,0 +1,38 @@
+//! Arguments of the commands around envs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Make and check envs, the files that configure a site.
+#[derive(Debug, Args)]
+pub struct Env {
+    #[command(subcommand)]
+    pub command: EnvCommand,
+}
+
+/// The commands around envs.
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    Check(EnvCheck),
+}
+
+/// Check an env: its keys and values, what YAML readers disagree on, placeholders.
+///
+/// Prints one line a finding, with file, line and column, and ends with 3 if one of them is
+/// an error. Values are never shown. Without a schema only that is checked which needs none.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bootwright env check --schema ecs.schema.yml env.yml")]
+pub struct EnvCheck {
+    /// The schema: YAML that says which keys there are (docs/env.md).
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The env: YAML that starts with `#cloud-config`.
+    #[arg(value_name = "ENV")]
+    pub env: PathBuf,
+}

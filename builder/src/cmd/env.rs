@@ -1,0 +1,17 @@
+//! `bootwright env`.
+
+mod check;
+
+use anyhow::Result;
+
+use crate::cli::{Env, EnvCommand};
+
+/// Runs a command around envs.
+///
+/// # Errors
+/// Whatever it fails with.
+pub fn run(arguments: &Env) -> Result<()> {
+    match &arguments.command {
+        EnvCommand::Check(arguments) => check::run(arguments),
+    }
+}
