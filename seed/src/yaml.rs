@@ -5,6 +5,10 @@
 //! parsed here is configuration full of passwords and what is reported ends up on consoles.
 
 pub mod decode;
+#[cfg(feature = "env")]
+pub mod edit;
+#[cfg(feature = "env")]
+pub mod emit;
 pub mod tree;
 
 use serde::Deserialize;

@@ -100,19 +100,27 @@ impl fmt::Display for Finding {
 /// Checks an env; without a schema for what needs none. The findings are in the file's order.
 #[must_use]
 pub fn check(env: &Env, schema: Option<&Schema>) -> Vec<Finding> {
+    check_tree(&env.tree, schema)
+}
+
+/// Checks a part of an env, such as one of its layers: required keys may be missing there.
+#[must_use]
+pub fn check_part(tree: &Node, schema: Option<&Schema>) -> Vec<Finding> {
+    let mut findings = check_tree(tree, schema);
+    findings.retain(|finding| finding.rule != Rule::MissingKey);
+    findings
+}
+
+fn check_tree(tree: &Node, schema: Option<&Schema>) -> Vec<Finding> {
     let mut checker = Checker { schema, findings: Vec::new() };
-    checker.node(&KeyPath::default(), &env.tree);
+    checker.node(&KeyPath::default(), tree);
     if let Some(schema) = schema {
-        let level = Mapping {
-            path: &KeyPath::default(),
-            at: &env.tree.at,
-            keys: &schema.keys,
-            others: schema.others.as_deref(),
-        };
-        checker.mapping(level, &env.tree);
+        let others = schema.others.as_deref();
+        let path = &KeyPath::default();
+        checker.mapping(Mapping { path, at: &tree.at, keys: &schema.keys, others }, tree);
     }
     let mut findings = checker.findings;
-    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     findings
 }
 

@@ -7,19 +7,29 @@
 pub mod check;
 mod cloud_init;
 pub mod format;
+#[cfg(feature = "env")]
+pub mod generate;
 pub mod key_path;
+#[cfg(feature = "env")]
+pub mod layers;
 mod misplaced;
 mod placeholder;
 pub mod schema;
 pub mod secret;
+#[cfg(feature = "env")]
+pub mod template;
 pub mod trap;
+#[cfg(feature = "env")]
+pub mod upgrade;
+#[cfg(feature = "env")]
+pub mod vault;
 
 use std::fmt;
 
 use crate::userdata::{self, Problem, UserDataError};
 use crate::yaml::tree::Node;
 
-pub use check::{Finding, Level, Rule, check};
+pub use check::{Finding, Level, Rule, check, check_part};
 pub use key_path::KeyPath;
 pub use schema::Schema;
 
