@@ -107,6 +107,7 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Unreadable>()
         || error.is::<BadInput>()
         || error.is::<bootwright_seed::userdata::UserDataError>()
+        || error.is::<bootwright_seed::env::flatten::FlattenError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()

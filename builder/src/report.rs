@@ -12,6 +12,11 @@ pub fn data(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Prints text that has its line ends on stdout.
+pub fn text(text: impl Display) {
+    let _ = write!(std::io::stdout(), "{text}");
+}
+
 /// Prints a value as JSON on stdout.
 ///
 /// # Errors

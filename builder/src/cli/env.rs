@@ -1,8 +1,12 @@
 //! Arguments of the commands around envs.
 
+mod flatten;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+pub use flatten::{EnvFlatten, FlattenFormat};
 
 /// Make and check envs, the files that configure a site.
 #[derive(Debug, Args)]
@@ -15,6 +19,7 @@ pub struct Env {
 #[derive(Debug, Subcommand)]
 pub enum EnvCommand {
     Check(EnvCheck),
+    Flatten(EnvFlatten),
 }
 
 /// Check an env: its keys and values, what YAML readers disagree on, placeholders.

@@ -1,6 +1,7 @@
 //! `bootwright env`.
 
 mod check;
+mod flatten;
 
 use anyhow::Result;
 
@@ -13,5 +14,6 @@ use crate::cli::{Env, EnvCommand};
 pub fn run(arguments: &Env) -> Result<()> {
     match &arguments.command {
         EnvCommand::Check(arguments) => check::run(arguments),
+        EnvCommand::Flatten(arguments) => flatten::run(arguments),
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod check;
 mod cloud_init;
+pub mod flatten;
 pub mod format;
 #[cfg(feature = "env")]
 pub mod generate;
