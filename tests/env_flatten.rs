@@ -97,7 +97,7 @@ fn systemd_reads_every_value_back() {
 
 /// The rules of docker's opts/file.go: lines, a byte order mark and leading blanks dropped,
 /// comments, no blanks in a name, everything behind the first `=` is the value.
-const DOCKER: &str = r#"
+const DOCKER: &str = r##"
 import sys
 for line in open(sys.argv[1], newline="\n", encoding="utf-8"):
     line = line.removesuffix("\n").removesuffix("\r").lstrip()
@@ -105,7 +105,7 @@ for line in open(sys.argv[1], newline="\n", encoding="utf-8"):
     name, equals, value = line.partition("=")
     assert equals and name and not any(c.isspace() for c in name), line
     sys.stdout.write(value + "\0")
-"#;
+"##;
 
 #[test]
 fn docker_reads_every_value_back() {

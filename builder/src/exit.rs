@@ -70,6 +70,18 @@ impl std::fmt::Display for BadInput {
 
 impl std::error::Error for BadInput {}
 
+/// Something that was looked at and is not what it was to be. What is wrong has been shown.
+#[derive(Debug)]
+pub struct Unverified(pub String);
+
+impl std::fmt::Display for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unverified {}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug)]
@@ -101,6 +113,9 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Usage>() {
         return Some(USAGE);
     }
+    if error.is::<Unverified>() {
+        return Some(VERIFICATION);
+    }
     if error.is::<GuestState>() {
         return Some(GUEST);
     }
@@ -108,6 +123,7 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         || error.is::<BadInput>()
         || error.is::<bootwright_seed::userdata::UserDataError>()
         || error.is::<bootwright_seed::env::flatten::FlattenError>()
+        || error.is::<bootwright_seed::env::dns::DnsError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::yaml::decode::DecodeError>()

@@ -1,11 +1,13 @@
 //! Arguments of the commands around envs.
 
+mod dns;
 mod flatten;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub use dns::{DnsFormat, EnvDns};
 pub use flatten::{EnvFlatten, FlattenFormat};
 
 /// Make and check envs, the files that configure a site.
@@ -19,6 +21,7 @@ pub struct Env {
 #[derive(Debug, Subcommand)]
 pub enum EnvCommand {
     Check(EnvCheck),
+    Dns(EnvDns),
     Flatten(EnvFlatten),
 }
 

@@ -1,6 +1,7 @@
 //! `bootwright env`.
 
 mod check;
+mod dns;
 mod flatten;
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ use crate::cli::{Env, EnvCommand};
 pub fn run(arguments: &Env) -> Result<()> {
     match &arguments.command {
         EnvCommand::Check(arguments) => check::run(arguments),
+        EnvCommand::Dns(arguments) => dns::run(arguments),
         EnvCommand::Flatten(arguments) => flatten::run(arguments),
     }
 }

@@ -6,6 +6,8 @@
 
 pub mod check;
 mod cloud_init;
+#[cfg(feature = "paper")]
+pub mod dns;
 pub mod flatten;
 pub mod format;
 #[cfg(feature = "env")]
@@ -14,6 +16,8 @@ pub mod key_path;
 #[cfg(feature = "env")]
 pub mod layers;
 mod misplaced;
+#[cfg(feature = "paper")]
+pub mod paper;
 mod placeholder;
 pub mod schema;
 pub mod secret;
