@@ -7,7 +7,7 @@ mod seed;
 
 use clap::{Parser, Subcommand};
 
-pub use env::{DnsFormat, Env, EnvCheck, EnvCommand, EnvDns, EnvFlatten, FlattenFormat};
+pub use env::{DnsFormat, Env, EnvCheck, EnvCommand, EnvDns, EnvFlatten, EnvPackage, EnvRecover, FlattenFormat};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Plan, ProfileArgs};
 pub use seed::{Seed, SeedCommand, SeedCreate};

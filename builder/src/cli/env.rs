@@ -2,6 +2,7 @@
 
 mod dns;
 mod flatten;
+mod package;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Subcommand};
 
 pub use dns::{DnsFormat, EnvDns};
 pub use flatten::{EnvFlatten, FlattenFormat};
+pub use package::{EnvPackage, EnvRecover};
 
 /// Make and check envs, the files that configure a site.
 #[derive(Debug, Args)]
@@ -23,6 +25,8 @@ pub enum EnvCommand {
     Check(EnvCheck),
     Dns(EnvDns),
     Flatten(EnvFlatten),
+    Package(EnvPackage),
+    Recover(EnvRecover),
 }
 
 /// Check an env: its keys and values, what YAML readers disagree on, placeholders.

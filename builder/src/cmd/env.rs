@@ -3,6 +3,8 @@
 mod check;
 mod dns;
 mod flatten;
+mod package;
+mod recover;
 
 use anyhow::Result;
 
@@ -17,5 +19,7 @@ pub fn run(arguments: &Env) -> Result<()> {
         EnvCommand::Check(arguments) => check::run(arguments),
         EnvCommand::Dns(arguments) => dns::run(arguments),
         EnvCommand::Flatten(arguments) => flatten::run(arguments),
+        EnvCommand::Package(arguments) => package::run(arguments),
+        EnvCommand::Recover(arguments) => recover::run(arguments),
     }
 }

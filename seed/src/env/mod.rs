@@ -17,8 +17,12 @@ pub mod key_path;
 pub mod layers;
 mod misplaced;
 #[cfg(feature = "paper")]
+pub mod package;
+#[cfg(feature = "paper")]
 pub mod paper;
 mod placeholder;
+#[cfg(feature = "paper")]
+pub mod recover;
 pub mod schema;
 pub mod secret;
 #[cfg(feature = "env")]
