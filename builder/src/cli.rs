@@ -14,7 +14,7 @@ mod seed;
 use clap::{Parser, Subcommand};
 
 pub use env::{
-    Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvEncrypt, EnvExplain, EnvMerge, LayerArgs,
+    DnsFormat, Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvDns, EnvEncrypt, EnvExplain, EnvFlatten, EnvMerge, EnvPackage, EnvRecover, FlattenFormat, LayerArgs,
     MergeKind, SchemaArgs, VaultArgs,
 };
 #[cfg(feature = "image")]

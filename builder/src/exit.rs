@@ -89,6 +89,30 @@ pub fn no_difference(error: Error) -> Error {
 #[error("{0}")]
 pub struct Unusable(pub String);
 
+/// An input that was read and is not usable. What is wrong with it has been shown already.
+#[derive(Debug)]
+pub struct Unusable(pub String);
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// Something that was looked at and is not what it was to be. What is wrong has been shown.
+#[derive(Debug)]
+pub struct Failed(pub String);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
 /// A guest that ran and ended in a state other than the wanted one. The report has been
 /// shown already.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +165,11 @@ fn class(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         || error.is::<bootwright_seed::userdata::UserDataError>()
         || error.is::<BadRows>()
         || error.is::<bootwright_seed::batch::InventoryError>()
+        || error.is::<bootwright_seed::env::flatten::FlattenError>()
+        || error.is::<bootwright_seed::env::dns::DnsError>()
+        || error.is::<bootwright_seed::env::package::openpgp::OpenPgpError>()
+        || error.is::<bootwright_seed::env::paper::code::TooLarge>()
+        || error.is::<bootwright_seed::env::recover::RecoverError>()
         || error.is::<bootwright_seed::create::CreateError>()
         || error.is::<bootwright_seed::create::KeyError>()
         || error.is::<bootwright_seed::sealed::SealedError>()

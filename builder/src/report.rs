@@ -40,6 +40,11 @@ pub fn name(bytes: &[u8]) -> String {
     out
 }
 
+/// Prints text that has its line ends on stdout.
+pub fn text(text: impl Display) {
+    let _ = write!(std::io::stdout(), "{text}");
+}
+
 /// Prints a value as JSON on stdout.
 ///
 /// # Errors

@@ -1,8 +1,16 @@
 //! Arguments of the commands around envs.
 
+mod dns;
+mod flatten;
+mod package;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+
+pub use dns::{DnsFormat, EnvDns};
+pub use flatten::{EnvFlatten, FlattenFormat};
+pub use package::{EnvPackage, EnvRecover};
 
 /// Make and check envs, the files that configure a site.
 #[derive(Debug, Args)]
@@ -20,6 +28,10 @@ pub enum EnvCommand {
     Explain(EnvExplain),
     Encrypt(EnvEncrypt),
     Decrypt(EnvDecrypt),
+    Dns(EnvDns),
+    Flatten(EnvFlatten),
+    Package(EnvPackage),
+    Recover(EnvRecover),
 }
 
 /// Where the schema comes from.

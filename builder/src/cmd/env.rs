@@ -7,6 +7,10 @@ mod explain;
 mod layers;
 mod merge;
 mod vault;
+mod dns;
+mod flatten;
+mod package;
+mod recover;
 
 use anyhow::Result;
 
@@ -24,5 +28,9 @@ pub fn run(arguments: &Env) -> Result<()> {
         EnvCommand::Explain(arguments) => explain::run(arguments),
         EnvCommand::Encrypt(arguments) => vault::encrypt(arguments),
         EnvCommand::Decrypt(arguments) => vault::decrypt(arguments),
+        EnvCommand::Dns(arguments) => dns::run(arguments),
+        EnvCommand::Flatten(arguments) => flatten::run(arguments),
+        EnvCommand::Package(arguments) => package::run(arguments),
+        EnvCommand::Recover(arguments) => recover::run(arguments),
     }
 }

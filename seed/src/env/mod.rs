@@ -6,6 +6,9 @@
 
 pub mod check;
 mod cloud_init;
+#[cfg(feature = "paper")]
+pub mod dns;
+pub mod flatten;
 pub mod format;
 #[cfg(feature = "env")]
 pub mod generate;
@@ -13,7 +16,13 @@ pub mod key_path;
 #[cfg(feature = "env")]
 pub mod layers;
 mod misplaced;
+#[cfg(feature = "paper")]
+pub mod package;
+#[cfg(feature = "paper")]
+pub mod paper;
 mod placeholder;
+#[cfg(feature = "paper")]
+pub mod recover;
 pub mod schema;
 pub mod secret;
 #[cfg(feature = "env")]
