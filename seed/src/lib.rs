@@ -1,7 +1,7 @@
 //! Seed media and env documents, written on the operator's side and read in the guest.
 //!
 //! The agent depends on the reading half alone (`default-features = false`); the feature
-//! `write` adds what only the operator's side needs.
+//! `write` adds what only the operator's side needs, `sealed` opening encrypted user-data.
 //!
 //! The way of an env: [`userdata`] checks it, `create` makes the files of a seed out of it,
 //! `medium::write` puts them on a medium; in the guest [`medium::probe`] recognises that
@@ -12,5 +12,7 @@
 pub mod create;
 pub mod medium;
 pub mod report;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 pub mod userdata;
 pub mod yaml;
