@@ -10,6 +10,7 @@
 
 #[cfg(feature = "write")]
 pub mod create;
+pub mod env;
 pub mod medium;
 pub mod report;
 #[cfg(feature = "sealed")]

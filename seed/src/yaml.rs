@@ -4,9 +4,7 @@
 //! column and a reason; the reason may name a key but never quotes a value, because what is
 //! parsed here is configuration full of passwords and what is reported ends up on consoles.
 
-#[cfg(feature = "write")]
 pub mod decode;
-#[cfg(feature = "write")]
 pub mod tree;
 
 use serde::Deserialize;

@@ -108,6 +108,15 @@ impl Node {
         }
     }
 
+    /// The text of a single value, quoted or not.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// Takes a key with its value out of a mapping.
     pub fn take(&mut self, name: &str) -> Option<Self> {
         let Value::Map(entries) = &mut self.value else {
