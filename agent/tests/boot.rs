@@ -176,7 +176,10 @@ fn two_media_of_one_kind() {
         tried(&report, "/dev/sr0"),
         "iso9660, label cidata: not used, another seed than /dev/vdb, which comes first"
     );
-    assert!(tried(&report, "/dev/sda").contains("not used, user-data is missing"));
+    assert!(
+        tried(&report, "/dev/sda")
+            .contains("not used, the cidata seed on /dev/sda cannot be used: user-data is missing")
+    );
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn a_vfat_seed_in_a_partition() {
     machine.device("sdb1", &partition);
     let report = machine.boot();
     let source = report.source.as_ref().unwrap();
-    assert_eq!((source.device.as_str(), source.filesystem.as_str()), ("/dev/sdb1", "vfat"));
+    assert_eq!((source.device.as_str(), source.filesystem.as_deref()), ("/dev/sdb1", Some("vfat")));
     assert_eq!(report.instance_id.as_deref(), Some("fat"));
     assert_eq!(tried(&report, "/dev/sdb"), "no ISO 9660 or FAT file system");
 }
@@ -254,8 +257,8 @@ fn a_broken_configuration_is_reported() {
     let report = machine.boot();
     assert_eq!(report.state, State::Failed);
     let error = report.error.unwrap();
-    assert!(error.starts_with("/etc/bootwright/agent.yml is not a valid configuration"), "{error}");
-    assert!(error.contains("line 1, column 1: unknown key `wait_second`"), "{error}");
+    assert!(error.starts_with("the configuration cannot be used"), "{error}");
+    assert!(error.contains("/etc/bootwright/agent.yml:1:1: unknown key `wait_second`"), "{error}");
 }
 
 #[test]
