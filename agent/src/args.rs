@@ -1,5 +1,7 @@
 //! The command line.
 
+mod env;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::boot::Stage;
 use crate::recover::Recovery;
 use crate::root::Root;
+
+pub use env::EnvVerb;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const CONFIG: &str = "/etc/bootwright/agent.yml";
@@ -22,6 +26,12 @@ Verbs:
                     ask the metadata servers; units run this
   watch             wait for a seed that is attached while the machine runs
   status [--json]   print the report of the last run
+  env export [--format sh|systemd|docker] KEYS
+                    print keys of the active env as variables
+  env exec --keys KEYS [--] COMMAND...
+                    run a command with these keys, and no others, as variables
+  env flatten [--prefix|--postfix|--combine|--assign TEXT] KEYS
+                    print them by the rules of flatyaml
   facts [--json]    print what is known about this machine
   recover [HOW]     clear a failure and restart the services; HOW may be
                     --last or --previous (activate that kept env),
@@ -36,13 +46,15 @@ Options:
   --help            print this
   --version         print the version
 
-Example: bootwright-agent status --json
+KEYS are separated by commas: appliance.domain,ecs.git; `.` stands for all.
+
+Example: bootwright-agent env exec --keys appliance.domain -- printenv
 
 Exit codes: 0 active, standby, waiting for a restore or done; 3 unconfigured (no
 seed was offered; clean); 1 failed (the report says why); 2 wrong usage.
 ";
 
-const VERBS: &str = "boot, watch, status, facts, recover, release or failed";
+const VERBS: &str = "boot, watch, status, env, facts, recover, release or failed";
 
 /// What every verb takes.
 #[derive(Debug)]
@@ -65,6 +77,8 @@ pub enum Verb {
         /// As JSON.
         json: bool,
     },
+    /// The active env as variables.
+    Env(EnvVerb),
     /// Print what is known about the machine.
     Facts {
         /// As JSON.
@@ -101,6 +115,18 @@ pub enum UsageError {
     /// Two ways to recover.
     #[error("recover takes one of --last, --previous, --restored and --unbind")]
     Ambiguous,
+    /// Nothing to do with the env.
+    #[error("env needs export, exec or flatten")]
+    NoEnvVerb,
+    /// No keys.
+    #[error("which keys of the env? name them, separated by commas; `.` stands for all")]
+    NoKeys,
+    /// No command.
+    #[error("env exec needs a command")]
+    NoCommand,
+    /// A format that does not exist.
+    #[error("--format takes sh, systemd or docker")]
+    UnknownFormat,
     /// No unit.
     #[error("failed needs the name of a unit")]
     NoUnit,
@@ -123,6 +149,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Common, Verb),
             Arg::Long(
                 name @ ("json" | "network" | "last" | "previous" | "restored" | "unbind"),
             ) => switches.push(name.to_owned()),
+            Arg::Value(word) if words.is_empty() && word == "env" => {
+                let verb = env::parse(&mut parser, &mut common)?;
+                return Ok((common, Verb::Env(verb)));
+            }
             Arg::Value(word) if words.len() < 2 => words.push(word.string()?),
             other => return Err(other.unexpected().into()),
         }
@@ -206,6 +236,13 @@ mod tests {
         assert!(matches!(verb("recover"), Verb::Recover(Recovery::Clear)));
         assert!(matches!(verb("recover --unbind"), Verb::Recover(Recovery::Unbind)));
         assert!(matches!(verb("failed x.service"), Verb::Failed { unit } if unit == "x.service"));
+        let Verb::Env(EnvVerb::Exec { keys, command }) =
+            verb("env exec --keys a.b,c -- run --keys x")
+        else {
+            panic!("env exec was not recognised");
+        };
+        assert_eq!((keys.len(), command.len()), (2, 3));
+        assert!(matches!(verb("env export a"), Verb::Env(EnvVerb::Export { .. })));
         assert!(matches!(verb("boot --help"), Verb::Tell(text) if text == HELP));
         assert!(matches!(verb("--version"), Verb::Tell(text) if text.contains("0.1")));
     }
@@ -219,6 +256,9 @@ mod tests {
         assert_eq!(error("boot more"), "unexpected argument \"more\"");
         assert_eq!(error("failed"), "failed needs the name of a unit");
         assert!(error("recover --last --unbind").starts_with("recover takes one of"));
+        assert_eq!(error("env"), "env needs export, exec or flatten");
+        assert!(error("env export").starts_with("which keys"));
+        assert_eq!(error("env exec --keys a"), "env exec needs a command");
         assert_eq!(error("boot --root"), "missing argument for option '--root'");
     }
 

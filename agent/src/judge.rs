@@ -71,6 +71,11 @@ impl<'a> Judge<'a> {
         Ok(Self { root, config, binding: Binding::load(root)? })
     }
 
+    /// One that knows no binding, for looking into an env that is active already.
+    pub fn unbound(root: &'a Root, config: &'a Config) -> Self {
+        Self { root, config, binding: None }
+    }
+
     /// What the machine is bound to, whatever the policy makes of it.
     pub fn binding(&self) -> Option<&Binding> {
         self.binding.as_ref()

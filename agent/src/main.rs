@@ -11,6 +11,7 @@ mod boot;
 mod channel;
 mod config;
 mod discover;
+mod env;
 mod exit;
 mod facts;
 mod failed;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             Verb::Boot(stage) => boot::run(&root, &config, stage),
             Verb::Watch => watch::run(&root, &config),
             Verb::Status { json } => status::run(&root, json),
+            Verb::Env(verb) => env::run(&root, &config, &verb),
             Verb::Facts { json } => facts::run(&root, json),
             Verb::Recover(recovery) => recover::run(&root, &config, recovery),
             Verb::Release => release::run(&root, &config),

@@ -327,3 +327,33 @@ fn facts_are_printed() {
         serde_json::from_str(&machine.run(&["facts", "--json"]).1).unwrap();
     assert_eq!(json["vendor"], "QEMU");
 }
+
+/// Upstream gave every service the whole env (domain.md B76) through a fifo in /tmp (B34).
+#[test]
+fn b34_b76_a_command_gets_the_keys_it_asked_for_and_no_others() {
+    let machine = configured("");
+    let env = b"#cloud-config\nappliance: {domain: x.test, secret: hunter2, files: [{path: /p}]}\necs: {git: {branch: m}}\n";
+    assert!(machine.run(&["env", "export", "ecs"]).2.contains("cannot be read"));
+    machine.device("sr0", &medium(Kind::Cidata, env));
+    machine.boot();
+    let asked = ["env", "exec", "--keys", "appliance.domain,ecs", "--root"];
+    let run = |command: &[&str]| {
+        let root = machine.path("/");
+        let words = [&asked[..], &[root.to_str().unwrap(), "--"], command].concat();
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_bootwright-agent"));
+        let output = agent.args(words).env_clear().output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = run(&["/usr/bin/env"]);
+    assert_eq!((code, said.as_str()), (Some(0), "APPLIANCE_DOMAIN=x.test\nECS_GIT_BRANCH=m\n"));
+    assert_eq!(run(&["/bin/sh", "-c", "exit 7"]).0, Some(7));
+    assert_eq!(run(&["/no/such/program"]).0, Some(1));
+    let (_, said, _) = machine.run(&["env", "export", "--format", "systemd", "ecs.git"]);
+    assert_eq!(said, "ECS_GIT_BRANCH=\"m\"\n");
+    let (_, said, _) = machine.run(&["env", "export", "appliance.files[0].path"]);
+    assert_eq!(said, "export APPLIANCE_FILES_0_PATH='/p'\n");
+    let (code, said, err) = machine.run(&["env", "flatten", "--prefix", "export ", "ecs,none"]);
+    assert_eq!((code, said.as_str()), (0, "export ECS_GIT_BRANCH=m\n"));
+    assert!(err.contains("`none` is not there"));
+    assert!(machine.run(&["env", "export", "appliance.x"]).2.contains("no key `appliance.x`"));
+}
