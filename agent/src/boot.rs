@@ -47,8 +47,8 @@ pub fn run(root: &Root, config: &Path, stage: Stage) -> Answer {
             (config, outcome)
         }
         // The report still has to get out, by the channels that work without configuration.
-        Ok(Err(error)) => (Config::default(), Outcome::failed(chain(&error), Vec::new())),
-        Err(error) => (Config::default(), Outcome::failed(chain(error), Vec::new())),
+        Ok(Err(error)) => (Config::default(), Outcome::hopeless(chain(&error))),
+        Err(error) => (Config::default(), Outcome::hopeless(chain(error))),
     };
     finish(root, &config, outcome, started)
 }
@@ -77,7 +77,7 @@ fn raise(root: &Root, config: &Config, outcome: &Outcome) -> Vec<String> {
     }
     let mut complaints = flags::set(root, config, outcome.state);
     // A medium that is attached or corrected later is to be noticed.
-    let watched = matches!(outcome.state, State::Unconfigured | State::Failed);
+    let watched = matches!(outcome.state, State::Unconfigured | State::Failed) && !outcome.hopeless;
     let change = if watched { flags::raise } else { flags::lower };
     complaints.extend(change(root, flags::WATCH.as_ref()).err());
     complaints

@@ -25,6 +25,8 @@ pub struct Outcome {
     pub changed: bool,
     /// Whether metadata servers are still to be asked, so that this is not the last word.
     pub pending: bool,
+    /// Whether no seed could change anything: the agent itself cannot work.
+    pub hopeless: bool,
 }
 
 impl Outcome {
@@ -40,6 +42,7 @@ impl Outcome {
             error: None,
             changed: false,
             pending: false,
+            hopeless: false,
         }
     }
 
@@ -51,6 +54,11 @@ impl Outcome {
     /// A failure.
     pub fn failed(error: impl Into<String>, tried: Vec<Tried>) -> Self {
         Self { error: Some(error.into()), ..Self::new(State::Failed, tried) }
+    }
+
+    /// A failure of the agent itself, which no other seed would mend.
+    pub fn hopeless(error: impl Into<String>) -> Self {
+        Self { hopeless: true, ..Self::failed(error, Vec::new()) }
     }
 
     /// An env that was taken; `env` is where it is, unless the machine stands by.

@@ -67,7 +67,13 @@ impl Watch<'_> {
         let started = Instant::now();
         // Held until the report is out.
         let _lock = boot::lock(self.root).map_err(|error| chain(&error))?;
-        let judge = Judge::new(self.root, self.config)?;
+        let judge = match Judge::new(self.root, self.config) {
+            Ok(judge) => judge,
+            Err(error) => {
+                self.report_failure(Outcome::failed(error, Vec::new()), started);
+                return Ok(None);
+            }
+        };
         let found = Search::new(self.root, self.config, &judge).once();
         if found.result.is_none() && found.refused.is_empty() {
             return Ok(None);
