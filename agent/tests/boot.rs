@@ -324,3 +324,32 @@ fn wrong_usage_ends_with_2() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!machine.path("/run").exists());
 }
+
+/// The budget of a boot: 30 ms of processor time and 16 MiB with eight block devices, and that
+/// even without the release build's optimisation.
+#[test]
+fn a_run_is_cheap() {
+    const RUNS: u32 = 20;
+    let machine = Machine::new();
+    for name in ["vda", "vda1", "vda14", "vda15", "vdb", "vdc", "sda"] {
+        machine.device(name, &vec![0; 1 << 20]);
+    }
+    machine.device("sr0", &cidata());
+    let (mut seconds, mut peak) = (0.0, 0);
+    for _ in 0..RUNS {
+        let _ = fs::remove_file(machine.path("/run/active-env.yml"));
+        let agent = machine.command(&["boot"]);
+        let mut timed = Command::new("/usr/bin/time");
+        timed.args(["-f", "%U %S %M"]).arg(agent.get_program()).args(agent.get_args());
+        let output = timed.env_remove("NOTIFY_SOCKET").env_remove("ENV_YML").output();
+        let output = output.unwrap_or_else(|e| panic!("time cannot be run ({e}): run ci/setup"));
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let numbers: Vec<f64> = said.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        seconds += numbers[0] + numbers[1];
+        peak = peak.max(numbers[2] as u64);
+    }
+    let each = seconds / f64::from(RUNS);
+    assert!(each <= 0.03, "{each} s of processor time a run");
+    assert!(peak <= 16 * 1024, "{peak} KiB at the peak");
+}

@@ -48,3 +48,16 @@ pub fn binary(given: Option<&Path>) -> Result<Vec<u8>> {
         None => Ok(AMD64.to_vec()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It goes into every image, so its size counts.
+    #[test]
+    fn the_agent_is_small_and_static() {
+        assert!(AMD64.len() <= 2 << 20, "{} bytes", AMD64.len());
+        // An interpreter is what a program has that needs libraries.
+        assert!(!AMD64.windows(9).any(|window| window == b"/ld-linux" || window == b"/lib/ld-m"));
+    }
+}
