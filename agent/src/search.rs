@@ -202,5 +202,5 @@ fn tried(kind: SourceKind, outcome: String) -> Tried {
 
 /// Whether a source that has nothing now will not have anything later.
 fn is_settled(kind: SourceKind) -> bool {
-    matches!(kind, SourceKind::EnvYml | SourceKind::Smbios | SourceKind::Vmware)
+    matches!(kind, SourceKind::EnvYml | SourceKind::Smbios | SourceKind::FwCfg | SourceKind::Vmware)
 }

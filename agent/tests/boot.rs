@@ -120,7 +120,7 @@ fn error_of(image: &[u8]) -> String {
 
 /// Upstream went on without an env (domain.md B30) or replaced a good one by a bad one (B32).
 #[test]
-fn bad_media_are_named() {
+fn b30_b32_bad_media_are_named() {
     let meta = ("meta-data", &b"instance-id: i\n"[..]);
     let user_data = |content: &'static [u8]| odd_medium("cidata", &[meta, ("user-data", content)]);
     for (image, expected) in [
