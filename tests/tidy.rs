@@ -9,8 +9,8 @@ use std::process::Command;
 
 /// Longest file of ours, in lines.
 const MAX_LINES: usize = 500;
-/// The one file that may speak to C.
-const UNSAFE: &str = "builder/rootfs/src/ext4/sys.rs";
+/// The files that may speak to C and to the kernel.
+const UNSAFE: [&str; 2] = ["builder/rootfs/src/ext4/sys.rs", "agent/src/sys.rs"];
 /// What each crate may use of the others.
 const LAYERS: [(&str, &[&str]); 8] = [
     ("bootwright-disk", &[]),
@@ -82,7 +82,7 @@ fn no_file_is_a_giant() {
 
 #[test]
 fn unsafe_stays_in_the_binding() {
-    for (name, text) in sources().iter().filter(|(name, _)| name != UNSAFE) {
+    for (name, text) in sources().iter().filter(|(name, _)| !UNSAFE.contains(&name.as_str())) {
         let word = |line: &&str| {
             line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe")
         };

@@ -1,11 +1,22 @@
-//! Puts an env in place: 0600, in one step, and not at all if it is there already.
+//! Takes an env: puts it in place (0600, in one step, and not at all if it is there already),
+//! keeps it, binds the machine to it, and has its medium released.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use bootwright_seed::report::{State, Tried};
+
 use crate::atomic::{self, WriteError};
+use crate::binding::Binding;
+use crate::boot::chain;
+use crate::config::{Config, Reseed};
+use crate::judge::Env;
+use crate::outcome::Outcome;
+use crate::root::Root;
+use crate::sources::Offer;
+use crate::{flags, kept, release, restored};
 
 /// Only root reads the env: it is full of secrets.
 const MODE: u32 = 0o600;
@@ -17,6 +28,61 @@ pub enum Activated {
     Written,
     /// The file had this content already.
     Unchanged,
+}
+
+/// Makes `env`, which came as `offer`, the env of the machine.
+pub fn take(root: &Root, config: &Config, offer: &Offer, env: &Env, tried: Vec<Tried>) -> Outcome {
+    let state = if env.standby {
+        State::Standby
+    } else if env.restore && !restored::is_done(root) {
+        State::WaitingForRestore
+    } else {
+        State::Active
+    };
+    let mut outcome = if state == State::Standby {
+        // What needs an env has none then, and does not start.
+        if let Err(error) = flags::lower(root, &config.env_path) {
+            return Outcome::failed(error, tried);
+        }
+        Outcome::taken(state, offer, None, tried)
+    } else {
+        match put(&root.at(&config.env_path), &env.text) {
+            Ok(activated) => {
+                let mut outcome = Outcome::taken(state, offer, Some(&config.env_path), tried);
+                outcome.changed = activated == Activated::Written;
+                outcome
+            }
+            Err(error) => return Outcome::failed(chain(&error), tried),
+        }
+    };
+    outcome.warnings.extend(offer.warning.clone());
+    outcome.warnings.extend(env.warnings.clone());
+    outcome.warnings.extend(remember(root, config, offer, env));
+    outcome
+}
+
+/// Keeps the env and notes where it came from; what of that did not work.
+fn remember(root: &Root, config: &Config, offer: &Offer, env: &Env) -> Vec<String> {
+    let mut done = vec![
+        kept::store(root, config.keep, env)
+            .map_err(|error| format!("the env is not kept: {error}")),
+    ];
+    let binds = config.reseed != Reseed::Any || config.keep.is_lasting();
+    if binds && !offer.kind.is_own() {
+        done.push(
+            Binding::store(root, offer, env)
+                .map_err(|error| format!("the machine is not bound to its seed: {error}")),
+        );
+    }
+    // A medium that is the only place of the env would be missed at the next boot.
+    let is_safe = done.iter().all(Result::is_ok);
+    if is_safe {
+        done.push(
+            release::schedule(root, config.after_use, offer)
+                .map_err(|error| format!("the medium stays readable: {error}")),
+        );
+    }
+    done.into_iter().filter_map(Result::err).collect()
 }
 
 /// Makes `env` the content of the file at `path`.

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::owner::Owner;
+
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}; check that its file system is writable and has room", .path.display())]
@@ -17,6 +19,16 @@ pub struct WriteError {
 /// Writes `content` to `path` with exactly the permissions `mode`, making missing parent
 /// folders (0755). The new file has them before the first byte is in it.
 pub fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
+    write_owned(path, content, mode, None)
+}
+
+/// Like [`write`], and gives the file to `owner`, if there is one.
+pub fn write_owned(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    owner: Option<Owner>,
+) -> Result<(), WriteError> {
     let failed = |cause| WriteError { path: path.to_owned(), cause };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
@@ -26,7 +38,8 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     hidden.push(name);
     hidden.push(".new");
     let temporary = folder.join(hidden);
-    let written = fill(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        fill(&temporary, content, mode, owner).and_then(|()| fs::rename(&temporary, path));
     if let Err(cause) = written {
         // The original error counts, whether or not the leftover goes away.
         let _ = fs::remove_file(&temporary);
@@ -48,13 +61,16 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
-fn fill(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn fill(path: &Path, content: &[u8], mode: u32, owner: Option<Owner>) -> io::Result<()> {
     // A leftover of a run that was killed; runs exclude each other by a lock.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    if let Some(owner) = owner {
+        std::os::unix::fs::fchown(&file, Some(owner.user), owner.group)?;
+    }
     // The umask may have taken bits away; it cannot have added any.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;

@@ -1,7 +1,10 @@
-//! Gets the report out: a file, the console, systemd, a virtio-serial port.
+//! Gets the report out: files, the console, systemd, what the hypervisor listens to, programs.
 
 mod console;
+mod hooks;
+mod kvp;
 mod notify;
+mod page;
 mod stream;
 mod virtio;
 pub mod words;
@@ -12,21 +15,40 @@ use crate::atomic;
 use crate::boot::chain;
 use crate::config::Config;
 use crate::root::Root;
+use crate::sources;
+
+/// The variable of the machine that a VMware host reads.
+const GUESTINFO: &str = "guestinfo.bootwright.report";
 
 /// Where the report of the last run is. It holds no secret and everybody may read it.
 pub const REPORT: &str = "/run/bootwright/report.json";
 
+/// Writes the report to its file alone. Returns what did not work.
+pub fn keep(root: &Root, report: &Report) -> Vec<String> {
+    match json(report).and_then(|json| write(root, &json)) {
+        Ok(()) => Vec::new(),
+        Err(complaint) => vec![complaint],
+    }
+}
+
+fn json(report: &Report) -> Result<String, String> {
+    let json = serde_json::to_string(report);
+    json.map(|json| json + "\n")
+        .map_err(|error| format!("cannot write the report as JSON: {error}"))
+}
+
+fn write(root: &Root, json: &str) -> Result<(), String> {
+    atomic::write(&root.at(REPORT), json.as_bytes(), 0o644).map_err(|error| chain(&error))
+}
+
 /// Delivers the report on every channel there is. Returns what did not work; that changes
 /// nothing about the machine's state.
 pub fn deliver(root: &Root, config: &Config, report: &Report) -> Vec<String> {
-    let mut complaints = Vec::new();
-    let json = match serde_json::to_string(report) {
-        Ok(json) => json + "\n",
-        Err(error) => return vec![format!("cannot write the report as JSON: {error}")],
+    let json = match json(report) {
+        Ok(json) => json,
+        Err(complaint) => return vec![complaint],
     };
-    if let Err(error) = atomic::write(&root.at(REPORT), json.as_bytes(), 0o644) {
-        complaints.push(chain(&error));
-    }
+    let mut complaints: Vec<String> = write(root, &json).err().into_iter().collect();
     if let Some(console) = &config.console
         && let Err(error) = stream::send(&root.at(console), console::line(report).as_bytes())
     {
@@ -40,5 +62,13 @@ pub fn deliver(root: &Root, config: &Config, report: &Report) -> Vec<String> {
     {
         complaints.push(format!("no report on {port}: {error}"));
     }
+    complaints.extend(page::write(root, config, report));
+    if let Some(Err(error)) = kvp::put(root, report) {
+        complaints.push(format!("no report for Hyper-V: {error}"));
+    }
+    if let Some(Err(error)) = sources::set_guestinfo(root, GUESTINFO, json.trim_end()) {
+        complaints.push(format!("no report for VMware: {error}"));
+    }
+    complaints.extend(hooks::run(root, &config.report_hooks, &json));
     complaints
 }

@@ -1,29 +1,24 @@
-//! Looks at every block device until one is a seed medium or the time for late ones is over.
+//! The block devices of the machine, and what each of them holds.
 //!
 //! No udev, no mount: devices come from /sys/class/block, their content from the nodes that the
 //! kernel makes in /dev. A device that fails is noted and never stops the others.
 
 mod devices;
+mod probe;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use bootwright_seed::medium::read::{Identity, identify};
-use bootwright_seed::medium::{Kind, ReadError};
+use bootwright_seed::medium::read::Identity;
 
-use crate::boot::chain;
 use crate::root::Root;
 use devices::Device;
-
-/// Pause between two looks at /sys/class/block.
-const POLL: Duration = Duration::from_millis(100);
+pub use devices::disk_of;
 
 /// A device that was looked at and what came of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Place {
     /// Its node, as the guest names it: `/dev/sr0`.
     pub node: String,
@@ -32,7 +27,7 @@ pub struct Place {
 }
 
 /// What a device holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Outcome {
     /// A file system, perhaps one labelled as a seed.
     Volume(Identity),
@@ -44,67 +39,54 @@ pub enum Outcome {
     Unreadable(String),
 }
 
-impl Outcome {
-    /// The kind of seed that a label promises here.
-    pub fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Volume(identity) => identity.kind,
-            _ => None,
-        }
-    }
+/// The devices of the machine and what is known of each.
+#[derive(Debug, Default)]
+pub struct Drives {
+    known: BTreeMap<String, (Device, Outcome)>,
 }
 
-/// Looks until `deadline` for a device that is labelled as a seed of one of the `sources`. Returns every device seen,
-/// the highest name first: the order in which cloud-init tries them.
-///
-/// The first look that finds a seed is the last one. All devices are looked at in it, so which
-/// of several media present at boot wins does not depend on timing.
-pub fn discover(root: &Root, sources: &[Kind], deadline: Instant) -> Vec<Place> {
-    let mut known = BTreeMap::new();
-    loop {
-        look(root, &mut known);
-        let mut kinds = known.values().filter_map(|(_, outcome)| outcome.kind());
-        let found = kinds.any(|kind| sources.contains(&kind));
-        let now = Instant::now();
-        if found || now >= deadline {
-            return places(known);
-        }
-        thread::sleep(POLL.min(deadline - now));
-    }
-}
-
-/// What is known of each device, by name.
-type Known = BTreeMap<String, (Device, Outcome)>;
-
-/// Looks at the devices that are new, have changed, or had nothing in them.
-fn look(root: &Root, known: &mut Known) {
-    let present = devices::list(root);
-    known.retain(|name, (device, outcome)| {
-        present.get(name) == Some(device) && !matches!(outcome, Outcome::Absent)
-    });
-    for (name, device) in present {
-        known.entry(name).or_insert_with_key(|name| {
-            let outcome = probe(root, name);
-            (device, outcome)
+impl Drives {
+    /// Looks into the devices that are new, have changed, or had nothing in them; all at once,
+    /// so which of several media present at boot wins does not depend on timing.
+    pub fn look(&mut self, root: &Root) {
+        let mut present = devices::list(root);
+        self.known.retain(|name, (device, outcome)| {
+            present.get(name) == Some(device) && !matches!(outcome, Outcome::Absent)
         });
+        present.retain(|name, _| !self.known.contains_key(name));
+        let mut outcomes = probe::probe(root, present.keys().cloned().collect());
+        for (name, device) in present {
+            if let Some(outcome) = outcomes.remove(&name) {
+                self.known.insert(name, (device, outcome));
+            }
+        }
+    }
+
+    /// Every device seen, the highest name first: the order in which cloud-init tries them.
+    pub fn places(&self) -> Vec<Place> {
+        let highest_first = self.known.iter().rev();
+        highest_first
+            .map(|(name, (_, outcome))| Place {
+                node: devices::node(name),
+                outcome: outcome.clone(),
+            })
+            .collect()
     }
 }
 
-fn places(known: Known) -> Vec<Place> {
-    let highest_first = known.into_iter().rev();
-    highest_first
-        .map(|(name, (_, outcome))| Place { node: devices::node(&name), outcome })
-        .collect()
+/// A text that changes when a device comes, goes, or gets another medium.
+pub fn summary(root: &Root) -> String {
+    let state = |(name, device): (String, Device)| {
+        // An empty drive has a size as well; whether it can be read tells.
+        let full = !devices::is_optical(&name) || is_readable(root, &name);
+        format!("{name} {device:?} {full}\n")
+    };
+    devices::list(root).into_iter().map(state).collect()
 }
 
-fn probe(root: &Root, name: &str) -> Outcome {
-    let result = open(root, &devices::node(name)).map_err(ReadError::Device).and_then(identify);
-    match result {
-        Ok(Some(identity)) => Outcome::Volume(identity),
-        Ok(None) => Outcome::Nothing,
-        Err(ReadError::Device(error)) if is_absence(name, &error) => Outcome::Absent,
-        Err(error) => Outcome::Unreadable(chain(&error)),
-    }
+fn is_readable(root: &Root, name: &str) -> bool {
+    let byte = open(root, &devices::node(name)).and_then(|mut drive| drive.read(&mut [0]));
+    byte.is_ok_and(|count| count > 0)
 }
 
 /// Opens a device for reading. O_NONBLOCK keeps an open CD tray open and an empty drive from
@@ -128,7 +110,15 @@ fn is_absence(name: &str, error: &io::Error) -> bool {
 mod tests {
     use std::fs;
 
+    use bootwright_seed::medium::Kind;
+
     use super::*;
+
+    impl Place {
+        fn is_seed(&self) -> bool {
+            matches!(&self.outcome, Outcome::Volume(identity) if identity.kind.is_some())
+        }
+    }
 
     fn fake(dir: &std::path::Path, name: &str, content: &[u8]) {
         let sys = dir.join("sys/class/block").join(name);
@@ -150,6 +140,12 @@ mod tests {
         places.iter().map(|place| place.node.as_str()).collect()
     }
 
+    fn look(root: &Root) -> Vec<Place> {
+        let mut drives = Drives::default();
+        drives.look(root);
+        drives.places()
+    }
+
     #[test]
     fn order_and_what_is_left_out() {
         let dir = tempfile::tempdir().unwrap();
@@ -157,7 +153,7 @@ mod tests {
             fake(dir.path(), name, &[0; 4096]);
         }
         fake(dir.path(), "sdb", b"");
-        let places = discover(&Root::new(dir.path()), &Kind::ALL, Instant::now());
+        let places = look(&Root::new(dir.path()));
         assert_eq!(seen(&places), ["/dev/vda1", "/dev/vda", "/dev/sr0"]);
         assert!(places.iter().all(|place| matches!(place.outcome, Outcome::Nothing)));
     }
@@ -169,29 +165,12 @@ mod tests {
         fake(dir.path(), "vdc", &[0; 512]);
         fs::remove_file(dir.path().join("dev/vdc")).unwrap();
         fs::create_dir(dir.path().join("dev/vdc")).unwrap();
-        let places = discover(&Root::new(dir.path()), &Kind::ALL, Instant::now());
+        let places = look(&Root::new(dir.path()));
         let Outcome::Unreadable(reason) = &places[0].outcome else {
             panic!("{places:?}");
         };
         assert!(reason.starts_with("the drive cannot be read; "), "{reason}");
-        assert!(places[1].outcome.kind().is_some());
-    }
-
-    #[test]
-    fn a_late_device_is_found_within_the_wait() {
-        let dir = tempfile::tempdir().unwrap();
-        fake(dir.path(), "vda", &[0; 4096]);
-        let late = dir.path().to_owned();
-        let attach = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(250));
-            fake(&late, "sr0", &seed());
-        });
-        let start = Instant::now();
-        let places = discover(&Root::new(dir.path()), &Kind::ALL, start + Duration::from_secs(20));
-        attach.join().unwrap();
-        assert!(start.elapsed() < Duration::from_secs(10));
-        assert_eq!(seen(&places), ["/dev/vda", "/dev/sr0"]);
-        assert!(places[1].outcome.kind().is_some());
+        assert!(places[1].is_seed());
     }
 
     #[test]
@@ -200,17 +179,17 @@ mod tests {
         fake(dir.path(), "sr0", &[0; 4096]);
         fs::remove_file(dir.path().join("dev/sr0")).unwrap();
         let root = Root::new(dir.path());
-        let mut known = Known::new();
-        look(&root, &mut known);
-        assert!(matches!(known["sr0"].1, Outcome::Absent));
+        let mut drives = Drives::default();
+        drives.look(&root);
+        assert!(matches!(drives.places()[0].outcome, Outcome::Absent));
         fs::write(dir.path().join("dev/sr0"), seed()).unwrap();
-        look(&root, &mut known);
-        assert!(known["sr0"].1.kind().is_some());
+        drives.look(&root);
+        assert!(drives.places()[0].is_seed());
     }
 
     #[test]
     fn no_sysfs_is_no_device() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(discover(&Root::new(dir.path()), &Kind::ALL, Instant::now()).is_empty());
+        assert!(look(&Root::new(dir.path())).is_empty());
     }
 }

@@ -1,11 +1,13 @@
 //! What a verb leaves behind: text for both streams and the exit code.
 
+use std::io::Write;
+
 use bootwright_seed::report::State;
 
 use crate::args::UsageError;
 
 /// A seed was offered and could not be used, or the agent itself failed.
-const FAILED: u8 = 1;
+pub const FAILED: u8 = 1;
 /// The command line was wrong.
 const USAGE: u8 = 2;
 /// Nothing offered a seed. Not a failure: the unit lists it under SuccessExitStatus.
@@ -38,6 +40,13 @@ impl Answer {
     pub fn failed(reason: &str) -> Self {
         Self { err: format!("bootwright-agent: {reason}\n"), code: FAILED, ..Self::default() }
     }
+}
+
+/// Prints an answer.
+pub fn say(answer: &Answer) {
+    // Nobody is left to tell if these streams are closed.
+    let _ = std::io::stdout().write_all(answer.out.as_bytes());
+    let _ = std::io::stderr().write_all(answer.err.as_bytes());
 }
 
 /// The exit code for a state of the machine.

@@ -6,29 +6,54 @@
 mod activate;
 mod args;
 mod atomic;
+mod binding;
 mod boot;
 mod channel;
-mod choose;
 mod config;
 mod discover;
+mod env;
 mod exit;
+mod facts;
+mod failed;
+mod flags;
+mod judge;
+mod kept;
+mod media;
+mod outcome;
+mod owner;
+mod program;
+mod recover;
+mod release;
+mod restored;
 mod root;
+mod search;
+mod services;
+mod signature;
+mod sources;
 mod status;
+mod sys;
+mod uevent;
+mod watch;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use args::Verb;
+use args::{Common, Verb};
 
 fn main() -> ExitCode {
     let answer = match args::parse(std::env::args_os().skip(1)) {
-        Ok(Verb::Boot { root, config }) => boot::run(&root, &config),
-        Ok(Verb::Status { root, json }) => status::run(&root, json),
-        Ok(Verb::Tell(text)) => exit::Answer::told(text),
+        Ok((Common { root, config }, verb)) => match verb {
+            Verb::Boot(stage) => boot::run(&root, &config, stage),
+            Verb::Watch => watch::run(&root, &config),
+            Verb::Status { json } => status::run(&root, json),
+            Verb::Env(verb) => env::run(&root, &config, &verb),
+            Verb::Facts { json } => facts::run(&root, json),
+            Verb::Recover(recovery) => recover::run(&root, &config, recovery),
+            Verb::Release => release::run(&root, &config),
+            Verb::Failed { unit } => failed::run(&root, &config, &unit),
+            Verb::Tell(text) => exit::Answer::told(text),
+        },
         Err(error) => exit::Answer::usage(&error),
     };
-    // Nobody is left to tell if these streams are closed.
-    let _ = std::io::stdout().write_all(answer.out.as_bytes());
-    let _ = std::io::stderr().write_all(answer.err.as_bytes());
+    exit::say(&answer);
     ExitCode::from(answer.code)
 }

@@ -23,4 +23,9 @@ impl Root {
         let path = path.as_ref();
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
+
+    /// Whether this is the machine itself, and no folder of a test.
+    pub fn is_machine(&self) -> bool {
+        self.0 == Path::new("/")
+    }
 }

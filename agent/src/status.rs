@@ -10,26 +10,49 @@ use crate::root::Root;
 
 /// Prints the report of the last run.
 pub fn run(root: &Root, json: bool) -> Answer {
-    let text = match std::fs::read_to_string(root.at(channel::REPORT)) {
+    let text = match text(root) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Answer::failed(
-                "there is no report: the agent has not run since boot; see systemctl status bootwright-agent",
-            );
-        }
-        Err(error) => return Answer::failed(&format!("cannot read {}: {error}", channel::REPORT)),
+        Err(reason) => return Answer::failed(&reason),
     };
-    let report: Report = match serde_json::from_str(&text) {
-        Ok(report) => report,
-        Err(error) => {
-            return Answer::failed(&format!(
-                "{} is no report of this agent ({error}); restart bootwright-agent",
-                channel::REPORT
-            ));
+    match parse(&text) {
+        Ok(report) => {
+            let out = if json { text } else { describe(&report) };
+            Answer { out, code: exit::code(report.state), ..Answer::default() }
         }
-    };
-    let out = if json { text } else { describe(&report) };
-    Answer { out, code: exit::code(report.state), ..Answer::default() }
+        Err(reason) => Answer::failed(&reason),
+    }
+}
+
+/// The report of the last run.
+///
+/// # Errors
+/// There is none, or it is not readable.
+pub fn last(root: &Root) -> Result<Report, String> {
+    parse(&text(root)?)
+}
+
+/// The error of the last run, if it failed.
+pub fn error(root: &Root) -> Option<String> {
+    last(root).ok()?.error
+}
+
+fn text(root: &Root) -> Result<String, String> {
+    std::fs::read_to_string(root.at(channel::REPORT)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no report: the agent has not run since boot; see systemctl status bootwright-agent"
+                .to_owned()
+        }
+        _ => format!("cannot read {}: {error}", channel::REPORT),
+    })
+}
+
+fn parse(text: &str) -> Result<Report, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!(
+            "{} is no report of this agent ({error}); restart bootwright-agent",
+            channel::REPORT
+        )
+    })
 }
 
 /// The report for people: one line a fact, and one a place that was looked at.
@@ -40,14 +63,15 @@ pub fn describe(report: &Report) -> String {
     add("profile", &report.profile.as_ref().map(|p| format!("{} {}", p.name, p.version)));
     add(
         "source",
-        &report
-            .source
-            .as_ref()
-            .map(|s| format!("{} on {} ({}, {})", s.file, s.device, s.kind, s.filesystem)),
+        &report.source.as_ref().map(|s| match &s.filesystem {
+            Some(filesystem) => format!("{} on {} ({}, {filesystem})", s.file, s.device, s.kind),
+            None => format!("{} from {} ({})", s.file, s.device, s.kind),
+        }),
     );
     add("instance-id", &report.instance_id);
     add("env", &report.env);
     add("error", &report.error);
+    facts.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
     facts.push(("agent", format!("{}, took {} ms", report.agent, report.elapsed_ms)));
     facts.extend(report.tried.iter().map(|t| ("tried", format!("{}: {}", t.place, t.outcome))));
     facts

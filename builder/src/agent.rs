@@ -8,8 +8,33 @@ use crate::exit::Unreadable;
 
 /// The agent for amd64 guests, made by this package's build script.
 static AMD64: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent-amd64"));
-/// Its systemd unit.
-pub const UNIT: &str = include_str!("../../agent/install/bootwright-agent.service");
+/// A file of `agent/install` with its name.
+macro_rules! installed {
+    ($folder:literal, $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../agent/install/", $folder, $name)))),*]
+    };
+}
+
+/// Its systemd units, by name.
+pub const UNITS: &[(&str, &str)] = installed!(
+    "",
+    "bootwright-agent.service",
+    "bootwright-agent-network.path",
+    "bootwright-agent-network.service",
+    "bootwright-agent-watch.path",
+    "bootwright-agent-watch.service",
+    "bootwright-agent-release.path",
+    "bootwright-agent-release.service",
+    "bootwright-failed@.service",
+);
+/// Its scripts for OpenRC, by name.
+pub const SCRIPTS: &[(&str, &str)] = installed!(
+    "openrc/",
+    "bootwright-agent",
+    "bootwright-agent-network",
+    "bootwright-agent-watch",
+    "bootwright-agent-release",
+);
 /// Its configuration with every key explained and at its default.
 pub const CONFIG: &str = include_str!("../../agent/install/agent.yml");
 
@@ -21,5 +46,18 @@ pub fn binary(given: Option<&Path>) -> Result<Vec<u8>> {
     match given {
         Some(path) => Ok(Unreadable::read("agent", path)?),
         None => Ok(AMD64.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It goes into every image, so its size counts.
+    #[test]
+    fn the_agent_is_small_and_static() {
+        assert!(AMD64.len() <= 2 << 20, "{} bytes", AMD64.len());
+        // An interpreter is what a program has that needs libraries.
+        assert!(!AMD64.windows(9).any(|window| window == b"/ld-linux" || window == b"/lib/ld-m"));
     }
 }

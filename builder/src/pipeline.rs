@@ -85,7 +85,8 @@ fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
     }
 
     if let Some((binary, config)) = &inputs.agent {
-        let agent = agent::Agent { binary, unit: crate::agent::UNIT, config };
+        let (units, scripts) = (crate::agent::UNITS, crate::agent::SCRIPTS);
+        let agent = agent::Agent { binary, units, scripts, config };
         let edits = agent::edits(&mut editor.tree, agent)?;
         editor.apply(edits)?;
         let edits = inputs.env_schema.iter().map(|text| agent::env_schema(text));

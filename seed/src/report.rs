@@ -73,6 +73,9 @@ pub struct Report {
     /// Everything that was looked at, in order, with what came of it.
     #[serde(default)]
     pub tried: Vec<Tried>,
+    /// What works but should be looked into: a seed that was refused, an env others could read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Why the state is `failed`: what, where, and what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -100,7 +103,7 @@ impl Report {
         let source = value("source").zip(value("device")).map(|(kind, device)| Source {
             kind,
             device,
-            filesystem: String::new(),
+            filesystem: None,
             file: String::new(),
         });
         let profile = value("profile").and_then(|profile| {
@@ -109,6 +112,7 @@ impl Report {
         });
         let instance_id = value("instance-id");
         let (agent, env, tried, elapsed_ms) = (String::new(), None, Vec::new(), 0);
+        let warnings = Vec::new();
         let schema = SCHEMA;
         Some(Self {
             schema,
@@ -119,6 +123,7 @@ impl Report {
             instance_id,
             env,
             tried,
+            warnings,
             error,
             elapsed_ms,
         })
@@ -137,13 +142,14 @@ pub struct Profile {
 /// A place an env can come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// `cidata` or `config-2`.
+    /// The kind, such as `cidata` or `ec2`.
     pub kind: String,
-    /// The block device, such as `/dev/sr0`.
+    /// The block device, such as `/dev/sr0`, or the file, address or place.
     pub device: String,
-    /// `iso9660` or `vfat`.
-    pub filesystem: String,
-    /// File on the medium, such as `user-data`.
+    /// `iso9660` or `vfat`, if it was on a medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<String>,
+    /// File on the medium, such as `user-data`, or the name of the string or variable.
     pub file: String,
 }
 

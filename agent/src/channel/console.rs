@@ -45,6 +45,7 @@ mod tests {
             instance_id: None,
             env: None,
             tried: Vec::new(),
+            warnings: Vec::new(),
             error: None,
             elapsed_ms: 0,
         }
@@ -56,7 +57,7 @@ mod tests {
             source: Some(Source {
                 kind: "cidata".to_owned(),
                 device: "/dev/sr0".to_owned(),
-                filesystem: "iso9660".to_owned(),
+                filesystem: Some("iso9660".to_owned()),
                 file: "user-data".to_owned(),
             }),
             instance_id: Some("iid-1 x\n\u{7}".to_owned()),

@@ -12,7 +12,7 @@ use crate::root::Root;
 const LEFT_OUT: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "mtd"];
 
 /// What tells one state of a device from the next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
     /// Size in sectors of 512 bytes.
     size: u64,
@@ -45,6 +45,16 @@ pub fn node(name: &str) -> String {
 /// Whether it is a CD or DVD drive.
 pub fn is_optical(name: &str) -> bool {
     name.starts_with("sr")
+}
+
+/// The folder in /sys of the whole disk that a device is or is a partition of.
+pub fn disk_of(root: &Root, node: &str) -> Option<std::path::PathBuf> {
+    let name = node.strip_prefix("/dev/")?.replace('/', "!");
+    let folder = fs::canonicalize(root.at("/sys/class/block").join(name)).ok()?;
+    match folder.join("partition").exists() {
+        true => folder.parent().map(Path::to_path_buf),
+        false => Some(folder),
+    }
 }
 
 fn number(file: &Path) -> Option<u64> {

@@ -1,6 +1,12 @@
 //! A machine in a folder: /sys with block devices, /dev with media, /run.
 
+// Each test program uses a part of this.
+#![allow(dead_code, reason = "shared by several test programs")]
+
+pub mod server;
+
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -51,19 +57,59 @@ impl Machine {
 
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootwright-agent"));
-        command.args(words).arg("--root").arg(self.dir.path()).env_remove("NOTIFY_SOCKET");
         command
+            .args(words)
+            .arg("--root")
+            .arg(self.dir.path())
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("ENV_YML");
+        command
+    }
+
+    /// What the firmware says about the machine.
+    pub fn dmi(&self, vendor: &str, product: &str, uuid: &str) {
+        for (name, value) in
+            [("sys_vendor", vendor), ("product_name", product), ("product_uuid", uuid)]
+        {
+            self.file(&format!("/sys/class/dmi/id/{name}"), format!("{value}\n").as_bytes());
+        }
+    }
+
+    /// A program in the image.
+    pub fn script(&self, path: &str, text: &str) {
+        self.file(path, format!("#!/bin/sh\n{text}\n").as_bytes());
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The report of the last run.
+    pub fn report(&self) -> Report {
+        serde_json::from_str(&self.text("/run/bootwright/report.json")).unwrap()
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    /// Runs a verb and returns its exit code with what it said.
+    pub fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let output = self.command(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
     }
 
     /// Runs `boot`, checks that the exit code fits the state, and returns the report.
     pub fn boot(&self) -> Report {
-        let output = self.command(&["boot"]).output().unwrap();
-        let report: Report =
-            serde_json::from_str(&self.text("/run/bootwright/report.json")).unwrap();
+        self.boot_with(&["boot"])
+    }
+
+    /// As [`Self::boot`], with these words.
+    pub fn boot_with(&self, words: &[&str]) -> Report {
+        let output = self.command(words).output().unwrap();
+        let report = self.report();
         let code = match report.state {
-            State::Active => 0,
+            State::Active | State::Standby | State::WaitingForRestore => 0,
             State::Unconfigured => 3,
-            _ => 1,
+            State::Failed => 1,
         };
         assert_eq!(output.status.code(), Some(code), "{report:?}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -98,6 +98,7 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
     add("instance-id", report.instance_id.clone());
     add("env", report.env.clone());
     add("error", report.error.clone());
+    lines.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
     for tried in &report.tried {
         lines.push(("tried", format!("{}: {}", tried.place, tried.outcome)));
     }
@@ -110,9 +111,10 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
 /// Where the env came from; a report by the console does not tell all of it.
 fn source_line(source: &Source) -> String {
     let Source { kind, device, filesystem, file } = source;
-    match filesystem.is_empty() {
-        true => format!("{kind} on {device}"),
-        false => format!("{kind} on {device} ({filesystem}), {file}"),
+    match (filesystem, file.is_empty()) {
+        (Some(filesystem), _) => format!("{kind} on {device} ({filesystem}), {file}"),
+        (None, true) => format!("{kind} on {device}"),
+        (None, false) => format!("{kind} from {device}, {file}"),
     }
 }
 

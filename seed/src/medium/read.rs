@@ -161,6 +161,24 @@ fn sniff<R: Read + Seek>(device: R) -> Result<Option<(Bounded<R>, Superblock)>, 
     Ok(probe::sniff(&head).map(|superblock| (device, superblock)))
 }
 
+/// Reads one file of any name off `device`, up to `limit` bytes; `None` if it is not there.
+///
+/// # Errors
+///
+/// See [`ReadError`].
+pub fn file<R: Read + Seek>(
+    device: R,
+    path: &str,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let (device, superblock) = sniff(device)?.ok_or(ReadError::NoFilesystem)?;
+    let mut volume = Volume::mount(device, superblock.filesystem)?;
+    match volume.find(path)? {
+        Some(found) => volume.read(&found, limit).map(Some),
+        None => Ok(None),
+    }
+}
+
 fn require(volume: &mut Volume<'_>, kind: Kind, path: &str) -> Result<Found, ReadError> {
     volume.find(path)?.ok_or_else(|| ReadError::Missing { kind, file: path.to_owned() })
 }

@@ -1,4 +1,5 @@
-//! Puts the first-boot agent into the image: its binary, its unit and its configuration.
+//! Puts the first-boot agent into the image: its binary, its configuration, and what starts it
+//! with the init systems that the image has.
 
 use super::refuse;
 use crate::Result;
@@ -10,7 +11,24 @@ use crate::tree::Tree;
 pub(crate) const BINARY: &str = "/usr/lib/bootwright/bootwright-agent";
 pub(crate) const CONFIG: &str = "/etc/bootwright/agent.yml";
 const ENV_SCHEMA: &str = "/etc/bootwright/env.schema.yml";
-const UNIT: &str = "bootwright-agent.service";
+/// Where systemd's units are, the newer place first.
+const SYSTEMD: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+/// The units that are started with the system; the others are started by these.
+const WANTED: [&str; 4] = [
+    "bootwright-agent.service",
+    "bootwright-agent-network.path",
+    "bootwright-agent-watch.path",
+    "bootwright-agent-release.path",
+];
+/// What runs OpenRC's scripts, where it is.
+const OPENRC: [&str; 2] = ["/sbin/openrc-run", "/usr/sbin/openrc-run"];
+/// OpenRC's runlevel that each script belongs to. `boot` is over before `default` starts.
+const RUNLEVELS: [(&str, &str); 4] = [
+    ("bootwright-agent", "boot"),
+    ("bootwright-agent-network", "default"),
+    ("bootwright-agent-watch", "default"),
+    ("bootwright-agent-release", "default"),
+];
 /// Programs that every image has one of, to tell the architecture by.
 const PROGRAMS: [&str; 3] = ["/bin/sh", "/usr/bin/env", "/sbin/init"];
 
@@ -65,8 +83,10 @@ impl Arch {
 pub struct Agent<'a> {
     /// The static program.
     pub binary: &'a [u8],
-    /// Its systemd unit.
-    pub unit: &'a str,
+    /// Its systemd units, by name.
+    pub units: &'a [(&'a str, &'a str)],
+    /// Its scripts for OpenRC, by name.
+    pub scripts: &'a [(&'a str, &'a str)],
     /// Its configuration.
     pub config: &'a str,
 }
@@ -74,7 +94,8 @@ pub struct Agent<'a> {
 /// The edits that install and enable the agent.
 ///
 /// # Errors
-/// An agent of another architecture than the image, an image without systemd, and what
+/// An agent of another architecture than the image, an image without an init system that is
+/// known, and what
 /// reading the image says.
 pub fn edits(tree: &mut Tree, agent: Agent<'_>) -> Result<Vec<Edit>> {
     let image = Arch::of_image(tree)?;
@@ -88,28 +109,67 @@ pub fn edits(tree: &mut Tree, agent: Agent<'_>) -> Result<Vec<Edit>> {
             );
         }
     }
-    let dirs = ["/usr/lib/systemd/system", "/lib/systemd/system"];
-    let mut unit_dir = None;
-    for dir in dirs {
-        if unit_dir.is_none() && tree.exists(dir.as_bytes())? {
-            unit_dir = Some(dir);
-        }
+    let systemd = first_of(tree, &SYSTEMD)?;
+    let openrc = first_of(tree, &OPENRC)?;
+    if systemd.is_none() && openrc.is_none() {
+        return refuse(
+            SYSTEMD[0],
+            "the image has neither systemd nor OpenRC, so nothing would start the agent",
+        );
     }
-    let Some(unit_dir) = unit_dir else {
-        return refuse(dirs[0], "the image has no systemd, so nothing would start the agent");
-    };
-    let unit_path = format!("{unit_dir}/{UNIT}");
-    let link = format!("/etc/systemd/system/multi-user.target.wants/{UNIT}");
-    Ok(vec![
+    let mut edits = vec![
         Edit::File {
             path: BINARY.as_bytes().to_vec(),
             content: Content::Bytes(agent.binary.to_vec()),
             meta: Meta { mode: Some(0o755), ..Meta::default() },
         },
-        Edit::text(&unit_path, agent.unit, 0o644),
-        Edit::symlink(&link, &unit_path),
         Edit::text(CONFIG, agent.config, 0o644),
-    ])
+    ];
+    if let Some(folder) = systemd {
+        edits.extend(units(folder, agent.units));
+    }
+    if openrc.is_some() {
+        edits.extend(scripts(agent.scripts));
+    }
+    Ok(edits)
+}
+
+fn first_of(tree: &mut Tree, paths: &[&'static str]) -> Result<Option<&'static str>> {
+    for path in paths {
+        if tree.exists(path.as_bytes())? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The units in their folder, and the links that enable them.
+fn units(folder: &str, units: &[(&str, &str)]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for (name, text) in units {
+        let path = format!("{folder}/{name}");
+        edits.push(Edit::text(&path, *text, 0o644));
+        if WANTED.contains(name) {
+            let link = format!("/etc/systemd/system/multi-user.target.wants/{name}");
+            edits.push(Edit::symlink(&link, &path));
+        }
+    }
+    edits
+}
+
+/// The scripts, and the links that put them into their runlevels.
+fn scripts(scripts: &[(&str, &str)]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for (name, text) in scripts {
+        let path = format!("/etc/init.d/{name}");
+        edits.push(Edit::text(&path, *text, 0o755));
+        let runlevel = RUNLEVELS.iter().find(|(script, _)| script == name);
+        edits.extend(
+            runlevel
+                .map(|(_, level)| Edit::symlink(&format!("/etc/runlevels/{level}/{name}"), &path)),
+        );
+    }
+    edits
 }
 
 /// The edit that puts the schema of the appliance's envs beside the agent's configuration.

@@ -14,7 +14,8 @@ fn program(machine: u8) -> Vec<u8> {
 }
 
 fn agent(binary: &[u8]) -> Agent<'_> {
-    Agent { binary, unit: "[Unit]\n", config: "a: b\n" }
+    let units = &[("bootwright-agent.service", "[Unit]\n"), ("bootwright-failed@.service", "x\n")];
+    Agent { binary, units, scripts: &[("bootwright-agent", "#!run\n")], config: "a: b\n" }
 }
 
 #[test]
@@ -33,6 +34,9 @@ fn into_an_image_of_the_same_architecture() {
     let link = b"/etc/systemd/system/multi-user.target.wants/bootwright-agent.service";
     assert_eq!(tree.read(link).unwrap().unwrap(), b"[Unit]\n");
     assert_eq!(tree.read(b"/etc/bootwright/agent.yml").unwrap().unwrap(), b"a: b\n");
+    // A template is started by those that name it; OpenRC is not there.
+    assert!(!tree.exists(&[&link[..46], b"/bootwright-failed@.service"].concat()).unwrap());
+    assert!(!tree.exists(b"/etc/init.d/bootwright-agent").unwrap());
     tree.finish().unwrap();
 }
 
@@ -60,10 +64,22 @@ fn images_that_cannot_run_it() {
         error.to_string(),
         "/bin/sh: the image holds no program of a known architecture (amd64, arm64)"
     );
+    let openrc = Sandbox::with(&[
+        Edit::text("/sbin/init", program(62), 0o755),
+        Edit::text("/sbin/openrc-run", "", 0o755),
+    ]);
+    let mut tree = openrc.tree();
+    let edits = agent::edits(&mut tree, agent(&program(62))).unwrap();
+    tree.apply(&edits).unwrap();
+    assert_eq!(tree.read(b"/etc/runlevels/boot/bootwright-agent").unwrap().unwrap(), b"#!run\n");
+    let script = tree.attr(b"/etc/init.d/bootwright-agent").unwrap().unwrap();
+    assert_eq!(script.mode, 0o755);
+    assert!(!tree.exists(b"/etc/systemd").unwrap());
+    tree.finish().unwrap();
     let without_systemd = Sandbox::with(&[Edit::text("/sbin/init", program(183), 0o755)]);
     let error = agent::edits(&mut without_systemd.tree(), agent(&program(183))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/usr/lib/systemd/system: the image has no systemd, so nothing would start the agent"
+        "/usr/lib/systemd/system: the image has neither systemd nor OpenRC, so nothing would start the agent"
     );
 }
