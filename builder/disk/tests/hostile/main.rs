@@ -257,7 +257,8 @@ fn archives_survive() {
     let stream = written(Box::new(vmdk::StreamWriter::new(size(), 6, &options).unwrap()));
     let ova = archived(&[("a.ovf", b"<Envelope/>"), ("a.vmdk", &stream)]);
     attack(ova, Format::Raw, reseal::tar);
-    let chunk = vec![7; 1 << 20];
+    let mut chunk = vec![0; 1 << 20];
+    chunk[..40].fill(7);
     let xva = [
         ("ova.xml", &b"<value/>"[..]),
         ("Ref:4/00000000", &chunk),
