@@ -146,6 +146,43 @@ fn standard_streams_are_files_too() {
     assert_eq!(String::from_utf8(head.stdout).unwrap().trim(), "10");
 }
 
+/// Writes a disk of 64 MiB whose GPT counts in sectors of 4096 bytes, which the partitioning
+/// tools at hand do on real disks only.
+const GPT_OF_4096: &str = r#"
+import struct, sys, uuid, zlib
+sector, last = 4096, (64 << 20) // 4096 - 1
+kind = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4").bytes_le
+entry = kind + uuid.UUID(int=7).bytes_le + struct.pack("<QQQ", 256, 256 + 2047, 0)
+entries = (entry + "root".encode("utf-16-le")).ljust(128 * 128, b"\0")
+def header(own, other, at):
+    def make(crc):
+        head = struct.pack("<8sIIII", b"EFI PART", 0x10000, 92, crc, 0)
+        lbas = struct.pack("<QQQQ", own, other, 6, last - 5)
+        table = struct.pack("<QIII", at, 128, 128, zlib.crc32(entries))
+        return head + lbas + uuid.UUID(int=5).bytes_le + table
+    return make(zlib.crc32(make(0)))
+protective = bytes([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0xff, 0x3f, 0, 0])
+with open(sys.argv[1], "wb") as disk:
+    disk.truncate(64 << 20)
+    for place, data in [(446, protective), (510, b"\x55\xaa"),
+                        (sector, header(1, last, 2)), (2 * sector, entries),
+                        ((last - 4) * sector, entries), (last * sector, header(last, 1, last - 4))]:
+        disk.seek(place)
+        disk.write(data)
+"#;
+
+#[test]
+fn a_vhdx_has_the_sectors_that_its_partitions_count_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("a.raw");
+    tool("python3", &["-c", GPT_OF_4096, text(&raw)]);
+    ok_in(dir.path(), &["image", "convert", "a.raw", "a.vhdx"]);
+    let found = json(dir.path(), &["image", "inspect", "--json", "a.vhdx"]);
+    assert_eq!(found["container"]["sector_sizes"], serde_json::json!([4096, 4096]));
+    assert_eq!(found["volumes"][0]["size"], 8 << 20);
+    ok_in(dir.path(), &["image", "verify", "a.vhdx"]);
+}
+
 #[test]
 fn arguments_that_do_not_go_together() {
     let dir = tempfile::tempdir().unwrap();

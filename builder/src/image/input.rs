@@ -56,10 +56,20 @@ pub fn open(path: &Path, format: Option<Format>, progress: Progress) -> Result<I
         }
         (file, Some((stat.len(), stat.blocks() * 512)))
     };
-    let (file, packing) = unpack(file, path, progress)?;
+    // A guest may have written any first bytes: what is said to be an image is not unpacked,
+    // unless its name says so, too.
+    let (file, packing) = match format.is_none() || has_packed_name(path) {
+        true => unpack(file, path, progress)?,
+        false => (file, None),
+    };
     let file: Arc<dyn View> = Arc::new(Raw::new(file).with_context(|| name.clone())?);
     let (archive, image, file) = within(&file, format).with_context(|| name.clone())?;
     Ok(Input { name, packing, archive, image, file, size })
+}
+
+fn has_packed_name(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ["zst", "gz", "xz"].contains(&ending))
 }
 
 /// The file as it is without compression.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
-use bootwright_disk::partition::{self, Kind, TableKind};
+use anyhow::{Context, Result};
+use bootwright_disk::partition::{self, Kind, Table, TableKind};
 use bootwright_disk::view::{ExtentKind, ReadOnly, View, WriteView};
 use bootwright_rootfs::drivers::Hypervisor;
 use bootwright_rootfs::{
@@ -177,10 +177,10 @@ pub fn describe(input: &Input, with_drivers: bool) -> Result<Description> {
     let disk = Arc::clone(&input.image.view);
     let mut problems = Vec::new();
     let mut note = |error: anyhow::Error| problems.push(format!("{error:#}"));
-    let table = partition::read(&disk).map_err(|error| note(error.into())).ok().flatten();
-    let writable: Arc<dyn WriteView> = Arc::new(ReadOnly(Arc::clone(&disk)));
-    let found = volumes_for(&writable, Access::Read).map_err(|error| note(error.into()));
-    let found = found.unwrap_or_default();
+    let (table, found) = layout(&disk).unwrap_or_else(|error| {
+        note(error);
+        (None, Vec::new())
+    });
     let is_any = found.iter().any(|volume| volume.contents != Contents::Other);
     let mut tree = match is_any {
         true => Tree::open_to_read(Arc::clone(&disk)).map_err(|error| note(error.into())).ok(),
@@ -211,6 +211,13 @@ pub fn describe(input: &Input, with_drivers: bool) -> Result<Description> {
         system,
         problems,
     })
+}
+
+/// The partition table, if there is one, and the volumes.
+fn layout(disk: &Arc<dyn View>) -> Result<(Option<Table>, Vec<Volume>)> {
+    let table = partition::read(disk).context("reading the partition table")?;
+    let writable: Arc<dyn WriteView> = Arc::new(ReadOnly(Arc::clone(disk)));
+    Ok((table, volumes_for(&writable, Access::Read)?))
 }
 
 /// The system in a tree, if there is one.

@@ -42,6 +42,14 @@ pub(crate) fn read(disk: &(impl View + ?Sized)) -> Result<Option<Table>> {
     Ok(Some(Table { kind: TableKind::Gpt { disk: gpt.header.disk }, partitions }))
 }
 
+/// Bytes of the sectors in which the GPT of `disk` counts; nothing if there is no GPT.
+///
+/// # Errors
+/// As [`crate::partition::read`].
+pub fn sector_size(disk: &(impl View + ?Sized)) -> Result<Option<u64>> {
+    Ok(load(disk)?.map(|gpt| gpt.sector))
+}
+
 impl Gpt {
     fn partition(&self, number: u32, entry: &Entry) -> Result<Partition> {
         let at = self.header.entries_lba * self.sector + u64::from(number - 1) * ENTRY_LEN;

@@ -22,8 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bootwright_disk::unit::Writer;
-use bootwright_disk::view::Memory;
-use bootwright_disk::{Format, Result, check, gpt, open_view, qcow2, vhd, vhdx, vmdk};
+use bootwright_disk::view::{Memory, View};
+use bootwright_disk::{Format, Result, archive, check, gpt, open_view, qcow2, vhd, vhdx, vmdk};
 use cap::Cap;
 use uuid::Uuid;
 
@@ -82,7 +82,11 @@ fn read(file: Memory, format: Format) -> Result<()> {
     if format == Format::Raw {
         gpt::move_backup(&file)?;
     }
-    walk::walk(open_view(file, Some(format))?.view.as_ref())
+    let file: Arc<dyn View> = Arc::new(file);
+    match archive::open(&file)? {
+        Some(archived) => walk::walk(archived.image.view.as_ref()),
+        None => walk::walk(open_view(file, Some(format))?.view.as_ref()),
+    }
 }
 
 /// Changes the image at many places and walks through each result.
@@ -230,4 +234,36 @@ fn partition_tables_survive() {
         run("sh", &["-c", &command]);
     });
     attack(mbr, Format::Raw, |_| {});
+}
+
+/// The archive that tar makes of these files.
+fn archived(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let file = dir.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let out = path(dir.path(), "archive");
+    let folder = dir.path().to_str().unwrap();
+    run("tar", &[&["--format=ustar", "-C", folder, "-cf", &out], &names[..]].concat());
+    fs::read(out).unwrap()
+}
+
+#[test]
+fn archives_survive() {
+    let options = vmdk::Options::new("disk.vmdk", Uuid::nil());
+    let stream = written(Box::new(vmdk::StreamWriter::new(size(), 6, &options).unwrap()));
+    let ova = archived(&[("a.ovf", b"<Envelope/>"), ("a.vmdk", &stream)]);
+    attack(ova, Format::Raw, reseal::tar);
+    let mut chunk = vec![0; 1 << 20];
+    chunk[..40].fill(7);
+    let xva = [
+        ("ova.xml", &b"<value/>"[..]),
+        ("Ref:4/00000000", &chunk),
+        ("Ref:4/00000003", b"the last one may be short"),
+    ];
+    attack(archived(&xva), Format::Raw, reseal::tar);
+    attack(archived(&xva), Format::Raw, |_| {});
 }

@@ -122,4 +122,19 @@ mod tests {
         let cut = gzip(&archive(&[("a.ko", b"x")]));
         assert!(modules(&cut[..cut.len() - 20]).is_err());
     }
+
+    #[test]
+    fn damage_is_an_error_and_nothing_else() {
+        let main = archive(&[("lib/modules/6.1/a.ko", b"module"), ("init", b"#!")]);
+        for packed in [main.clone(), gzip(&main), lz4(&main)] {
+            for at in 0..packed.len() {
+                for byte in [0, 0xff, packed[at] ^ 0x10] {
+                    let mut bad = packed.clone();
+                    bad[at] = byte;
+                    let _ = modules(&bad[..]);
+                }
+                let _ = modules(&packed[..at]);
+            }
+        }
+    }
 }

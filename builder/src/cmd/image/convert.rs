@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use bootwright_disk::view::View;
-use bootwright_disk::{qcow2, vhd, vhdx};
+use bootwright_disk::{gpt, qcow2, vhd, vhdx};
 use bootwright_export::compressed::Codec;
 use bootwright_export::pass::{Output, Pass};
 use bootwright_export::sink::{Sink, SinkOptions};
@@ -23,7 +23,7 @@ use crate::{interrupt, report};
 /// Arguments that do not go together, an input that cannot be read, an output that cannot
 /// be written.
 pub fn run(arguments: &Convert, progress: Progress) -> Result<()> {
-    let format = choose(arguments)?;
+    let mut format = choose(arguments)?;
     let is_stdout = arguments.out == Path::new("-");
     if is_stdout && format.is_patched() {
         return usage(format!(
@@ -41,6 +41,13 @@ pub fn run(arguments: &Convert, progress: Progress) -> Result<()> {
         Some(name) if !is_stdout => name.to_string_lossy().into_owned(),
         _ => format!("disk.{}", format.extension()),
     };
+    // A partition table counts in the sectors of the disk that it was made for. One that is
+    // damaged says nothing, and is converted as it is.
+    if matches!(format, DiskFormat::Vhdx(_))
+        && gpt::sector_size(view).is_ok_and(|size| size == Some(4096))
+    {
+        format = DiskFormat::Vhdx(vhdx::Sectors::Large);
+    }
     let stage = progress.stage("deriving identifiers");
     let id = match format.has_ids() {
         true => scan::content_id(view)?,
