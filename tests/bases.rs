@@ -15,9 +15,14 @@ use site::Site;
 
 /// Runs the program with the site's catalog and cache.
 fn run(site: &Site, args: &[&str]) -> Ran {
+    run_with(site, args, &[])
+}
+
+fn run_with(site: &Site, args: &[&str], environment: &[(&str, &str)]) -> Ran {
     let mut command = bootwright();
     command
         .args(args)
+        .envs(environment.iter().copied())
         .current_dir(site.dir.path())
         .env("BOOTWRIGHT_CATALOG", site.path("catalog.yml"))
         .env("XDG_CACHE_HOME", site.path("xdg"));
@@ -67,7 +72,10 @@ fn a_name_is_locked_and_then_needs_no_network() {
 
     let mirror = site.url("cut", "");
     let ca = site.path("ca.crt");
-    let catalog = format!("debian: {{mirrors: [\"{mirror}\"]}}\ndownload: {{ca: {}}}\n", text(&ca));
+    let catalog = format!(
+        "debian: {{mirrors: [\"{mirror}\"]}}\ndownload: {{ca: {}, backoff_ms: 10}}\n",
+        text(&ca)
+    );
     fs::write(site.path("catalog.yml"), catalog).unwrap();
     let offline = run(&site, &["build", "p.yml", "--offline", "--out", "o"]);
     assert_eq!(offline.code, 5, "{}", offline.err);
@@ -90,6 +98,12 @@ fn a_name_is_locked_and_then_needs_no_network() {
     let updated = ok(&site, &["base", "update", "p.yml"]);
     assert!(updated.out.starts_with("- debian:trixie") && updated.out.contains("\n+ "));
     assert!(ok(&site, &["base", "update", "p.yml"]).err.contains("up to date"));
+    // A proxy is asked where one is set, unless the server is excepted. Nobody is at this one.
+    let proxied = |except| {
+        let proxy = [("HTTPS_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", except)];
+        run_with(&site, &["base", "update", "p.yml"], &proxy)
+    };
+    assert_eq!((proxied("example.org").code, proxied("127.0.0.1").code), (1, 0));
     let fetched = ok(&site, &["base", "fetch", "p.yml"]);
     assert_eq!(fs::read(fetched.out.trim()).unwrap(), fs::read(&image).unwrap());
     assert_eq!(ok(&site, &["base", "ls"]).out.lines().count(), 2);
