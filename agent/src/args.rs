@@ -24,6 +24,8 @@ Usage: bootwright-agent VERB [OPTION]...
 Verbs:
   boot [--network]  look for a seed, activate its env, report; with --network
                     ask the metadata servers; units run this
+  apply [--dry-run] make the machine what its active env says; with --dry-run
+                    only say what would change, as a diff
   watch             wait for a seed that is attached while the machine runs
   status [--json]   print the report of the last run
   env export [--format sh|systemd|docker] KEYS
@@ -54,7 +56,7 @@ Exit codes: 0 active, standby, waiting for a restore or done; 3 unconfigured (no
 seed was offered; clean); 1 failed (the report says why); 2 wrong usage.
 ";
 
-const VERBS: &str = "boot, watch, status, env, facts, recover, release or failed";
+const VERBS: &str = "boot, apply, watch, status, env, facts, recover, release or failed";
 
 /// What every verb takes.
 #[derive(Debug)]
@@ -70,7 +72,12 @@ pub struct Common {
 pub enum Verb {
     /// Look for a seed.
     Boot(Stage),
-    /// Wait for one.
+    /// Do the tasks with the env that is active.
+    Apply {
+        /// Only say what would change.
+        dry: bool,
+    },
+    /// Wait for a seed.
     Watch,
     /// Print the last report.
     Status {
@@ -147,7 +154,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Common, Verb),
             }
             Arg::Long("version") | Arg::Short('V') => return Ok((common, Verb::Tell(version()))),
             Arg::Long(
-                name @ ("json" | "network" | "last" | "previous" | "restored" | "unbind"),
+                name @ ("json" | "dry-run" | "network" | "last" | "previous" | "restored" | "unbind"),
             ) => switches.push(name.to_owned()),
             Arg::Value(word) if words.is_empty() && word == "env" => {
                 let verb = env::parse(&mut parser, &mut common)?;
@@ -182,6 +189,7 @@ fn verb(
     Ok(match name {
         "boot" if take("network") => Verb::Boot(Stage::Network),
         "boot" => Verb::Boot(Stage::Local),
+        "apply" => Verb::Apply { dry: take("dry-run") },
         "watch" => Verb::Watch,
         "status" => Verb::Status { json: take("json") },
         "facts" => Verb::Facts { json: take("json") },
@@ -231,6 +239,7 @@ mod tests {
         assert_eq!(common.config, PathBuf::from("/c.yml"));
         let verb = |words| parse_words(words).unwrap().1;
         assert!(matches!(verb("boot --network"), Verb::Boot(Stage::Network)));
+        assert!(matches!(verb("apply --dry-run"), Verb::Apply { dry: true }));
         assert!(matches!(verb("status --json"), Verb::Status { json: true }));
         assert!(matches!(verb("--json facts"), Verb::Facts { json: true }));
         assert!(matches!(verb("recover"), Verb::Recover(Recovery::Clear)));

@@ -10,6 +10,7 @@ use std::time::Instant;
 use bootwright_seed::report::State;
 
 use crate::activate;
+use crate::apply;
 use crate::atomic;
 use crate::channel;
 use crate::config::{Config, SourceKind};
@@ -143,6 +144,9 @@ pub fn conclude(root: &Root, config: &Config, judge: &Judge<'_>, found: Found) -
             }
         },
     };
+    if matches!(outcome.state, State::Active | State::WaitingForRestore) {
+        apply::early(root, config, &mut outcome);
+    }
     if outcome.state != State::Failed {
         let refused = refused.into_iter().map(|reason| format!("a seed was refused: {reason}"));
         outcome.warnings.extend(refused);

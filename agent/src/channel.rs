@@ -3,7 +3,7 @@
 mod console;
 mod hooks;
 mod kvp;
-mod notify;
+pub mod notify;
 mod page;
 mod stream;
 mod virtio;

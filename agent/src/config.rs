@@ -11,6 +11,7 @@ use bootwright_seed::yaml::{self, YamlError};
 use serde::Deserialize;
 
 use crate::root::Root;
+use crate::tasks::Entry;
 
 mod policy;
 mod source;
@@ -61,6 +62,8 @@ pub struct Config {
     pub consumers: Vec<String>,
     /// The terminal that gets the one-line report; `~` for none.
     pub console: Option<PathBuf>,
+    /// What is done with the env, in order.
+    pub tasks: Vec<Entry>,
 }
 
 /// The appliance this image is, copied into the report.
@@ -92,6 +95,7 @@ impl Default for Config {
             report_hooks: PathBuf::from("/etc/bootwright/report.d"),
             consumers: Vec::new(),
             console: Some(PathBuf::from("/dev/console")),
+            tasks: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! configuration, discovery, choice, activation, report.
 
 mod activate;
+mod apply;
 mod args;
 mod atomic;
 mod binding;
@@ -31,7 +32,9 @@ mod services;
 mod signature;
 mod sources;
 mod status;
+mod storage;
 mod sys;
+mod tasks;
 mod uevent;
 mod watch;
 
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let answer = match args::parse(std::env::args_os().skip(1)) {
         Ok((Common { root, config }, verb)) => match verb {
             Verb::Boot(stage) => boot::run(&root, &config, stage),
+            Verb::Apply { dry } => apply::run(&root, &config, dry),
             Verb::Watch => watch::run(&root, &config),
             Verb::Status { json } => status::run(&root, json),
             Verb::Env(verb) => env::run(&root, &config, &verb),

@@ -5,12 +5,22 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// Tells the service manager `text`; does nothing when not started by one.
 pub fn status(text: &str) -> io::Result<()> {
     match std::env::var_os("NOTIFY_SOCKET") {
-        Some(socket) => send(&socket, text),
+        Some(socket) => send(&socket, &format!("STATUS={text}")),
         None => Ok(()),
+    }
+}
+
+/// Asks the manager for this much time from now on, whatever the unit's limit is. systemd
+/// before 236 does not know the request and keeps to the unit.
+pub fn extend(time: Duration) {
+    if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
+        // Without an answer the unit's own limit counts.
+        let _ = send(&socket, &format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
     }
 }
 
@@ -23,7 +33,7 @@ fn send(socket: &OsString, text: &str) -> io::Result<()> {
     let sender = UnixDatagram::unbound()?;
     // The manager reads quickly or not at all; the boot does not wait for it.
     sender.set_nonblocking(true)?;
-    sender.send_to_addr(format!("STATUS={text}").as_bytes(), &address)?;
+    sender.send_to_addr(text.as_bytes(), &address)?;
     Ok(())
 }
 
@@ -42,13 +52,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let receiver = UnixDatagram::bind(&path).unwrap();
-        send(&path.into_os_string(), "state=active").unwrap();
+        send(&path.into_os_string(), "STATUS=state=active").unwrap();
         assert_eq!(received(&receiver), "STATUS=state=active");
 
         let name = format!("bootwright-test-{}", std::process::id());
         let receiver =
             UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        send(&format!("@{name}").into(), "state=failed").unwrap();
+        send(&format!("@{name}").into(), "STATUS=state=failed").unwrap();
         assert_eq!(received(&receiver), "STATUS=state=failed");
     }
 
