@@ -154,7 +154,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Common, Verb),
             }
             Arg::Long("version") | Arg::Short('V') => return Ok((common, Verb::Tell(version()))),
             Arg::Long(
-                name @ ("json" | "dry-run" | "network" | "last" | "previous" | "restored" | "unbind"),
+                name @ ("json" | "dry-run" | "network" | "last" | "previous" | "restored"
+                | "unbind"),
             ) => switches.push(name.to_owned()),
             Arg::Value(word) if words.is_empty() && word == "env" => {
                 let verb = env::parse(&mut parser, &mut common)?;

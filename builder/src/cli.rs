@@ -1,22 +1,18 @@
 //! The command line, as types. No logic.
 
-mod env;
 #[cfg(feature = "image")]
 mod base;
 #[cfg(feature = "image")]
 mod disk_image;
 #[cfg(feature = "image")]
 mod doctor;
+mod env;
 #[cfg(feature = "image")]
 mod image;
 mod seed;
 
 use clap::{Parser, Subcommand};
 
-pub use env::{
-    DnsFormat, Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvDns, EnvEncrypt, EnvExplain, EnvFlatten, EnvMerge, EnvPackage, EnvRecover, FlattenFormat, LayerArgs,
-    MergeKind, SchemaArgs, VaultArgs,
-};
 #[cfg(feature = "image")]
 pub use base::{Base, BaseCommand, BaseFetch, BaseLs, BaseProfile, BaseUpdate};
 #[cfg(feature = "image")]
@@ -26,6 +22,11 @@ pub use disk_image::{
 };
 #[cfg(feature = "image")]
 pub use doctor::Doctor;
+pub use env::{
+    DnsFormat, Env, EnvCheck, EnvCommand, EnvCreate, EnvDecrypt, EnvDns, EnvEncrypt, EnvExplain,
+    EnvFlatten, EnvMerge, EnvPackage, EnvRecover, FlattenFormat, LayerArgs, MergeKind, SchemaArgs,
+    VaultArgs,
+};
 #[cfg(feature = "image")]
 pub use image::{Boot, Build, Firmware, Machine, Plan, ProfileArgs};
 pub use seed::{

@@ -8,9 +8,9 @@ mod boot;
 mod build;
 #[cfg(feature = "image")]
 mod doctor;
+mod env;
 #[cfg(feature = "image")]
 mod image;
-mod env;
 mod seed;
 
 use anyhow::Result;

@@ -3,14 +3,14 @@
 mod check;
 mod common;
 mod create;
+mod dns;
 mod explain;
+mod flatten;
 mod layers;
 mod merge;
-mod vault;
-mod dns;
-mod flatten;
 mod package;
 mod recover;
+mod vault;
 
 use anyhow::Result;
 

@@ -102,11 +102,7 @@ impl StaticAddress {
 
     fn yaml(&self, name: &str) -> String {
         let list = |items: Vec<String>| {
-            let quote = |item: &String| {
-                let mut text = String::new();
-                quoted(item, &mut text);
-                text
-            };
+            let quote = |item: &String| quoted(item);
             format!("[{}]", items.iter().map(quote).collect::<Vec<_>>().join(", "))
         };
         let addresses = self.addresses.iter().map(|c| format!("{}/{}", c.address, c.prefix));

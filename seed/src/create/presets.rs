@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::files::{key, node, text};
 use super::{CreateError, PublicKey};
 use crate::userdata::HEADER;
-use crate::yaml::emit::document;
+use crate::yaml::emit;
 use crate::yaml::tree::{Node, Value};
 
 /// The name of Vagrant's user, and its password.
@@ -31,15 +31,15 @@ fn lines(keys: &[PublicKey]) -> Node {
     node(Value::List(keys.iter().map(|key| text(key.line())).collect()))
 }
 
-fn document(remark: &str, tree: &Node) -> String {
-    format!("{HEADER}\n# {remark}\n{}", document(tree))
+fn remarked(remark: &str, tree: &Node) -> String {
+    format!("{HEADER}\n# {remark}\n{}", emit::document(tree))
 }
 
 /// First access with these keys, for the default user and root.
 #[must_use]
 pub fn access(keys: &[PublicKey]) -> String {
     let tree = map(vec![("ssh_authorized_keys", lines(keys)), ("disable_root", plain("false"))]);
-    document("First access by key.", &tree)
+    remarked("First access by key.", &tree)
 }
 
 /// A user `vagrant` who may do everything, with the key, and if `password` also the password,
@@ -74,7 +74,7 @@ pub fn vagrant(password: bool, salt: &[u8]) -> Result<String, CreateError> {
         entries.push(("ssh_pwauth", plain("true")));
     }
     let remark = "INSECURE: the key and the password of this user are public knowledge. For tests.";
-    Ok(document(remark, &map(entries)))
+    Ok(remarked(remark, &map(entries)))
 }
 
 /// Grows the root partition and its file system at the first boot, with what the image has:

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::common;
 use crate::cli::EnvCheck;
-use crate::exit::{Unusable, Unreadable};
+use crate::exit::{Unreadable, Unusable};
 use crate::report;
 
 /// What `--json` prints.

@@ -8,7 +8,7 @@ use bootwright_seed::env::vault::{Keyring, Password};
 use bootwright_seed::env::{Env, Finding, Level, Schema};
 
 use crate::cli::{SchemaArgs, VaultArgs};
-use crate::exit::{Unusable, Unreadable, Usage};
+use crate::exit::{Unreadable, Unusable, Usage};
 use crate::profile::{self, EnvFiles};
 use crate::report;
 

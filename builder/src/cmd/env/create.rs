@@ -12,7 +12,7 @@ use bootwright_seed::yaml::tree::Node;
 
 use super::common;
 use crate::cli::EnvCreate;
-use crate::exit::{Unusable, Unreadable, Usage};
+use crate::exit::{Unreadable, Unusable, Usage};
 use crate::report;
 
 /// Makes an env, or brings one up to date.

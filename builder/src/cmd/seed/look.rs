@@ -86,8 +86,7 @@ pub fn verdicts(arguments: &SeedVerify) -> Result<()> {
     match failing.next() {
         Some(verdict) => {
             let reason = plain(&verdict.reason);
-            Err(Failed(format!("{} does not take this medium: {reason}", verdict.consumer))
-                .into())
+            Err(Failed(format!("{} does not take this medium: {reason}", verdict.consumer)).into())
         }
         None => Ok(()),
     }

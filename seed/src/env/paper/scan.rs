@@ -31,7 +31,9 @@ pub struct Found {
 /// # Errors
 /// What is neither, damaged, or larger than a scan can be.
 pub fn picture(bytes: &[u8]) -> Result<GrayImage, PictureError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(image::ImageError::IoError)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE);
     limits.max_image_height = Some(SIDE);
@@ -98,7 +100,8 @@ fn look(picture: &GrayImage) -> Found {
         let at = u32::try_from(x).ok().zip(u32::try_from(y).ok());
         at.and_then(|(x, y)| picture.get_pixel_checked(x, y)).map_or(255, |pixel| pixel.0[0])
     };
-    let mut prepared = PreparedImage::prepare_from_greyscale(width as usize, height as usize, pixel);
+    let mut prepared =
+        PreparedImage::prepare_from_greyscale(width as usize, height as usize, pixel);
     let mut found = Found::default();
     for grid in prepared.detect_grids() {
         match grid.decode() {
