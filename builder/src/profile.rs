@@ -10,6 +10,7 @@ mod schema;
 mod size;
 mod vars;
 
+#[cfg(feature = "image")]
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub use vars::Vars;
 /// Profiles that extend profiles that extend profiles; more than this is a loop.
 const MAX_DEPTH: usize = 16;
 
-#[cfg(feature = "image")]
 /// A profile with everything it extends merged in and its variables filled in.
+#[cfg(feature = "image")]
 #[derive(Debug)]
 pub struct Loaded {
     /// What it says.

@@ -45,6 +45,7 @@ impl Vars {
         Ok(Self(vars))
     }
 
+    #[cfg(feature = "image")]
     /// Adds names that templates of overlays may use beside the variables.
     pub fn with(mut self, names: &[(&str, &str)]) -> Self {
         self.0.extend(names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
