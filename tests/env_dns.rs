@@ -40,11 +40,17 @@ fn bind_takes_the_zones() {
         let part = dns(dir, &["--zone", zone]).out;
         assert!(part.contains("A ") && !part.contains("PRIVATE"), "{part}");
         fs::write(dir.join("part"), &part).unwrap();
-        fs::write(dir.join("zone"), format!("{SOA}$INCLUDE {}\n", dir.join("part").display())).unwrap();
+        fs::write(dir.join("zone"), format!("{SOA}$INCLUDE {}\n", dir.join("part").display()))
+            .unwrap();
         let checked = tool("named-checkzone", &["-D", zone, text(&dir.join("zone"))]);
         assert!(checked.contains("\nOK\n") && !checked.contains("warning"), "{checked}");
         let mx = format!("{domain}.\t");
-        assert!(checked.lines().any(|l| l.starts_with(&mx) && l.ends_with(&format!("MX\t10 {domain}."))), "{checked}");
+        assert!(
+            checked
+                .lines()
+                .any(|l| l.starts_with(&mx) && l.ends_with(&format!("MX\t10 {domain}."))),
+            "{checked}"
+        );
         let reverse = dns(dir, &["--zone", zone, "--format", "reverse"]).out;
         let (v4, v6) = reverse.split_once('\n').unwrap();
         for (zone, line) in [("113.0.203.in-addr.arpa", v4), ("8.b.d.0.1.0.0.2.ip6.arpa", v6)] {
@@ -79,7 +85,11 @@ impl Server {
         let server = Self(child);
         let deadline = Instant::now() + Duration::from_secs(30);
         while !fs::read_to_string(dir.join("named.log")).unwrap().contains("running") {
-            assert!(Instant::now() < deadline, "{}", fs::read_to_string(dir.join("named.log")).unwrap());
+            assert!(
+                Instant::now() < deadline,
+                "{}",
+                fs::read_to_string(dir.join("named.log")).unwrap()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         server
@@ -120,12 +130,18 @@ fn a_resolver_is_asked() {
         let (_server, at) = serve(dir, |zone| zone);
         let ran = verify(&at);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-        assert_eq!(ran.out.lines().filter(|line| line.starts_with("ok ")).count(), 8, "{}", ran.out);
+        assert_eq!(
+            ran.out.lines().filter(|line| line.starts_with("ok ")).count(),
+            8,
+            "{}",
+            ran.out
+        );
     }
     let (_server, at) = serve(dir, |zone| {
-        zone.replace("203.0.113.7", "203.0.113.8")
-            .replace("_dmarc.sub", "_dmarc.bus")
-            .replace("; Records", "sub IN TXT \"v=spf1 -all\"\nsub IN TXT \"site-check=1\"\n; Records")
+        zone.replace("203.0.113.7", "203.0.113.8").replace("_dmarc.sub", "_dmarc.bus").replace(
+            "; Records",
+            "sub IN TXT \"v=spf1 -all\"\nsub IN TXT \"site-check=1\"\n; Records",
+        )
     });
     let ran = verify(&at);
     assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
@@ -162,7 +178,8 @@ fn a_dkim_signature_verifies_against_the_printed_record() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     site(dir, "sub.whatever.me");
-    fs::write(dir.join("dns.json"), dns(dir, &["--zone", "whatever.me", "--format", "json"]).out).unwrap();
+    fs::write(dir.join("dns.json"), dns(dir, &["--zone", "whatever.me", "--format", "json"]).out)
+        .unwrap();
     let (key, json) = (dir.join("dkim.pem"), dir.join("dns.json"));
     let verdict = tool("/usr/bin/python3", &["-c", DKIM, text(&key), text(&json)]);
     assert_eq!(verdict, "verified\n");
@@ -183,7 +200,11 @@ fn the_env_gets_its_block_and_mistakes_are_named() {
     }
     ok_in(dir, &["env", "check", "env.yml"]);
     let refused = dns(dir, &["--zone", "else.where"]);
-    assert!(refused.code == 3 && refused.err.contains("does not lie in the zone"), "{}", refused.err);
+    assert!(
+        refused.code == 3 && refused.err.contains("does not lie in the zone"),
+        "{}",
+        refused.err
+    );
     assert_eq!(dns(dir, &["--policy", "none.yml"]).code, 3);
     assert_eq!(dns(dir, &["--verify", "nowhere"]).code, 2);
 }

@@ -83,7 +83,8 @@ fn systemd_reads_every_value_back() {
         ok_in(dir.path(), &["env", "flatten", "--format", "systemd", "--file", "env.yml", "v"]);
     fs::create_dir(dir.path().join("environment.d")).unwrap();
     fs::write(dir.path().join("environment.d/50-v.conf"), &flat.out).unwrap();
-    let generator = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator";
+    let generator =
+        "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator";
     let output = Command::new(generator)
         .env_clear()
         .env("HOME", dir.path())
@@ -131,7 +132,11 @@ fn docker_reads_every_value_back() {
     fs::write(dir.path().join("env.yml"), document(&all())).unwrap();
     let refused = run_in(dir.path(), &args);
     assert_eq!((refused.code, refused.out.as_str()), (3, ""));
-    assert!(refused.err.contains("env.yml:14:3: the value of V_PEM has more than one line"), "{}", refused.err);
+    assert!(
+        refused.err.contains("env.yml:14:3: the value of V_PEM has more than one line"),
+        "{}",
+        refused.err
+    );
 }
 
 /// Scalars on both sides of every pattern of YAML 1.1, with the Python text of each.
@@ -146,7 +151,8 @@ fn compat_types_are_those_of_pyyaml() {
         1:2:3.25 2017-12-24T00:00:00.1234567 1.e+2 1.5E-3 0.1 3.0e+15 3.0e+16 Yes NO On OFF";
     let lines: Vec<String> =
         scalars.split_whitespace().enumerate().map(|(i, s)| format!("  k{i:03}: {s}\n")).collect();
-    let document = format!("v:\n{}  s1: 2017-01-30 06:30:00 +2\n  s2: 2017-01-30 6:30:00.5\n", lines.concat());
+    let document =
+        format!("v:\n{}  s1: 2017-01-30 06:30:00 +2\n  s2: 2017-01-30 6:30:00.5\n", lines.concat());
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("d.yml"), &document).unwrap();
     let flat = ok_in(dir.path(), &["env", "flatten", "--compat", "--file", "d.yml", "v"]).out;
@@ -184,7 +190,8 @@ fn stdin_missing_keys_and_usage() {
     let broken = piped(&["env", "flatten", "a"], "a: [hunter2\n");
     assert!(broken.code == 3 && !broken.err.contains("hunter2"), "{}", broken.err);
     for args in ["", "--postfix ; a", "--prefix x: a"] {
-        let args: Vec<&str> = ["env", "flatten"].into_iter().chain(args.split_whitespace()).collect();
+        let args: Vec<&str> =
+            ["env", "flatten"].into_iter().chain(args.split_whitespace()).collect();
         assert_eq!(run_in(dir.path(), &args).code, 2, "{args:?}");
     }
 }

@@ -24,7 +24,8 @@ fn site(dir: &Path, file: &str) -> Vec<u8> {
     for name in ["backup", "vault"] {
         env += &format!("  {name}:\n    key: |\n{}", key("2048"));
     }
-    env += &format!("  long: \"{}\"\n\ttail", "0123456789abcdef".repeat(30)).replace("\n\ttail", "\n");
+    env +=
+        &format!("  long: \"{}\"\n\ttail", "0123456789abcdef".repeat(30)).replace("\n\ttail", "\n");
     fs::write(dir.join(file), &env).unwrap();
     env.into_bytes()
 }
@@ -61,7 +62,10 @@ impl Gpg {
 
 impl Drop for Gpg {
     fn drop(&mut self) {
-        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home.path()).status();
+        let _ = Command::new("gpgconf")
+            .args(["--kill", "all"])
+            .env("GNUPGHOME", self.home.path())
+            .status();
     }
 }
 
@@ -96,19 +100,38 @@ fn gpg_opens_the_archive_for_every_recipient_and_so_do_we() {
         fs::create_dir_all(dir.join("x")).unwrap();
         tool("tar", &["-xzf", text(&dir.join("a.tar.gz")), "-C", text(&dir.join("x"))]);
         assert_eq!(fs::read(dir.join("x/production.yml")).unwrap(), env);
-        assert_eq!(names(&dir.join("x")), ["env-cidata.iso", "env-config-2.iso", "production.yml", "production.yml.pdf"]);
-        for (iso, file) in [("env-cidata.iso", "/user-data"), ("env-config-2.iso", "/openstack/latest/user_data")] {
+        assert_eq!(
+            names(&dir.join("x")),
+            ["env-cidata.iso", "env-config-2.iso", "production.yml", "production.yml.pdf"]
+        );
+        for (iso, file) in
+            [("env-cidata.iso", "/user-data"), ("env-config-2.iso", "/openstack/latest/user_data")]
+        {
             let inside = tool("isoinfo", &["-R", "-x", file, "-i", text(&dir.join("x").join(iso))]);
             assert_eq!(inside.as_bytes(), env);
         }
-        fs::write(dir.join("key"), gpg.run(&["--passphrase", passphrase, "--export-secret-keys"])).unwrap();
+        fs::write(dir.join("key"), gpg.run(&["--passphrase", passphrase, "--export-secret-keys"]))
+            .unwrap();
         fs::write(dir.join("pass"), format!("{passphrase}\n")).unwrap();
-        let args = ["env", "recover", "--force", "--out", "back.yml", "--key", "key", "--passphrase-file", "pass"];
+        let args = [
+            "env",
+            "recover",
+            "--force",
+            "--out",
+            "back.yml",
+            "--key",
+            "key",
+            "--passphrase-file",
+            "pass",
+        ];
         ok_in(dir, &[&args[..], &[text(&archive)]].concat());
         assert_eq!(fs::read(dir.join("back.yml")).unwrap(), env);
     }
     let refused = |args: &[&str], message: &str| {
-        let ran = run_in(dir, &[&["env", "recover", "--out", "no.yml"], args, &[text(&archive)]].concat());
+        let ran = run_in(
+            dir,
+            &[&["env", "recover", "--out", "no.yml"], args, &[text(&archive)]].concat(),
+        );
         assert!(ran.code == 3 && ran.err.contains(message), "{} {}", ran.code, ran.err);
         assert!(!dir.join("no.yml").exists());
     };
@@ -169,7 +192,11 @@ fn shuffled_and_turned_pages_come_back_and_missing_codes_are_named() {
     // A page short, then a code blotted out.
     let short = recovered(&[&rest[..], &[text(&upside)]].concat());
     assert_eq!(short.code, 3);
-    assert!(short.err.contains("codes 7, 8, 9, 10, 11, 12 of ") && short.err.contains("are missing"), "{}", short.err);
+    assert!(
+        short.err.contains("codes 7, 8, 9, 10, 11, 12 of ") && short.err.contains("are missing"),
+        "{}",
+        short.err
+    );
     let blot = "
 import sys
 from PIL import Image, ImageDraw
@@ -181,7 +208,11 @@ picture.save(sys.argv[2])
     tool("/usr/bin/python3", &["-c", blot, text(&pages[1]), text(&blotted)]);
     let missing = recovered(&[&rest[..], &[text(&askew), text(&blotted)]].concat());
     assert_eq!(missing.code, 3);
-    assert!(missing.err.contains("code 1 of ") && missing.err.contains("is missing"), "{}", missing.err);
+    assert!(
+        missing.err.contains("code 1 of ") && missing.err.contains("is missing"),
+        "{}",
+        missing.err
+    );
 }
 
 #[test]
@@ -192,7 +223,9 @@ fn a_pdf_comes_back_ours_and_a_scanners() {
     let pages = printed(dir);
     ok_in(dir, &["env", "recover", "--out", "a.yml", "env.pdf"]);
     assert_eq!(fs::read(dir.join("a.yml")).unwrap(), env);
-    assert!(run_in(dir, &["env", "recover", "--out", "a.yml", "env.pdf"]).err.contains("give --force"));
+    assert!(
+        run_in(dir, &["env", "recover", "--out", "a.yml", "env.pdf"]).err.contains("give --force")
+    );
     // What a scanner makes: a JPEG a page.
     let scan = "
 import sys
@@ -207,7 +240,12 @@ pages[0].save(sys.argv[1], save_all=True, append_images=pages[1:], resolution=15
     assert_eq!(fs::read(dir.join("b.yml")).unwrap(), env);
     // The listing is text: everything that fits the encoding can be found in it.
     let listing = tool("pdftotext", &["-layout", text(&dir.join("env.pdf")), "-"]);
-    for part in ["#cloud-config", "Österreich, <U+6F22><U+5B57>, a trailing blank·", "domain: site.test", "-----END PRIVATE KEY-----"] {
+    for part in [
+        "#cloud-config",
+        "Österreich, <U+6F22><U+5B57>, a trailing blank·",
+        "domain: site.test",
+        "-----END PRIVATE KEY-----",
+    ] {
         assert!(listing.contains(part), "{part}");
     }
     let fonts = tool("pdffonts", &[text(&dir.join("env.pdf"))]);
@@ -219,7 +257,11 @@ pages[0].save(sys.argv[1], save_all=True, append_images=pages[1:], resolution=15
     ] {
         fs::write(dir.join(name), content).unwrap();
         let ran = run_in(dir, &["env", "recover", "--out", "c.yml", name]);
-        assert!(ran.code == 3 && ran.err.contains(message) && ran.err.contains(name), "{}", ran.err);
+        assert!(
+            ran.code == 3 && ran.err.contains(message) && ran.err.contains(name),
+            "{}",
+            ran.err
+        );
     }
 }
 
@@ -254,7 +296,8 @@ done
 printf '#cloud-config\\nsmall: env\\n' | gzip -9 -n | base32 -w 0 | qrencode -l M -o alone.png";
     let made = Command::new("bash").args(["-c", make]).current_dir(dir).status().unwrap();
     assert!(made.success());
-    let codes: Vec<String> = names(dir).into_iter().filter(|name| name.starts_with("code-")).collect();
+    let codes: Vec<String> =
+        names(dir).into_iter().filter(|name| name.starts_with("code-")).collect();
     let codes: Vec<&str> = codes.iter().map(String::as_str).rev().collect();
     assert!(codes.len() > 1);
     ok_in(dir, &[&["env", "recover", "--out", "back.yml"], &codes[..]].concat());
@@ -287,24 +330,33 @@ fn b52_failures_are_failures_and_leave_nothing() {
         assert!(ran.code == 3 && ran.err.contains(message), "{} {}", ran.code, ran.err);
         assert_eq!(names(dir), before);
     };
-    refused(&["--to", "none.asc", "--paper", "p.pdf", "env.yml"], "reading the public key none.asc");
+    refused(
+        &["--to", "none.asc", "--paper", "p.pdf", "env.yml"],
+        "reading the public key none.asc",
+    );
     fs::write(dir.join("text"), "no key").unwrap();
     refused(&["--to", "text", "--paper", "p.pdf", "env.yml"], "holds no OpenPGP public key");
     let gpg = Gpg::new("a@x.test", "");
     fs::write(dir.join("secret"), gpg.run(&["--armor", "--export-secret-keys"])).unwrap();
     refused(&["--to", "secret", "env.yml"], "holds a secret key");
     let fingerprint = String::from_utf8(gpg.run(&["--with-colons", "--list-keys"])).unwrap();
-    let fingerprint = fingerprint.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+    let fingerprint =
+        fingerprint.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
     gpg.run(&["--quick-set-expire", fingerprint.trim_end_matches(':'), "seconds=1"]);
     std::thread::sleep(std::time::Duration::from_secs(2));
     fs::write(dir.join("expired"), gpg.run(&["--export"])).unwrap();
     refused(&["--to", "expired", "env.yml"], "has expired");
-    fs::write(dir.join("todo.yml"), "#cloud-config\nappliance: {domain: a.test}\npassword: <PASSWORD>\n").unwrap();
+    fs::write(
+        dir.join("todo.yml"),
+        "#cloud-config\nappliance: {domain: a.test}\npassword: <PASSWORD>\n",
+    )
+    .unwrap();
     refused(&["--paper", "p.pdf", "todo.yml"], "todo.yml:3:11");
     fs::write(dir.join("other.yml"), "#cloud-config\nserver: a.test\n").unwrap();
     refused(&["--paper", "p.pdf", "other.yml"], "--name-key");
     let big: String = (0..40_000).map(|i| format!("# {}\n", i * 7919 % 99_991 * 31)).collect();
-    fs::write(dir.join("big.yml"), format!("#cloud-config\nappliance: {{domain: a.test}}\n{big}")).unwrap();
+    fs::write(dir.join("big.yml"), format!("#cloud-config\nappliance: {{domain: a.test}}\n{big}"))
+        .unwrap();
     refused(&["--paper", "p.pdf", "big.yml"], "leave the PDF out");
     ok_in(dir, &["env", "package", "--paper", "p.pdf", "--name-key", "server", "other.yml"]);
 }

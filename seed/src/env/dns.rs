@@ -28,7 +28,9 @@ pub use policy::{Dkim, Policy, Ttl};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
     /// The env lacks what the records are made of.
-    #[error("{file} has no text at {key}, which the records are made of; fill it in, or give another --policy")]
+    #[error(
+        "{file} has no text at {key}, which the records are made of; fill it in, or give another --policy"
+    )]
     Missing {
         /// The env.
         file: String,

@@ -24,8 +24,23 @@ pub use output::Output;
 
 /// Names that a shell or the system reads meaning into.
 const TAKEN: [&str; 17] = [
-    "BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "EUID", "GLOBIGNORE", "HOME", "IFS", "LOGNAME",
-    "PATH", "PPID", "PS4", "PWD", "SHELL", "SHELLOPTS", "UID", "USER",
+    "BASHOPTS",
+    "BASH_ENV",
+    "CDPATH",
+    "ENV",
+    "EUID",
+    "GLOBIGNORE",
+    "HOME",
+    "IFS",
+    "LOGNAME",
+    "PATH",
+    "PPID",
+    "PS4",
+    "PWD",
+    "SHELL",
+    "SHELLOPTS",
+    "UID",
+    "USER",
 ];
 
 /// A variable.
@@ -92,7 +107,9 @@ pub enum FlattenError {
         at: Place,
     },
     /// A key that is a number or a truth to YAML 1.1, which flatyaml does not survive.
-    #[error("{at}: a key that YAML 1.1 takes for a number, truth or date; flatten without --compat")]
+    #[error(
+        "{at}: a key that YAML 1.1 takes for a number, truth or date; flatten without --compat"
+    )]
     KeyNotText {
         /// The key.
         at: Place,
@@ -144,7 +161,10 @@ pub fn flatten(tree: &Node, keys: &[&str], prefix: &str) -> Result<Vec<Variable>
                 }
             },
             other => {
-                return Err(FlattenError::NoMapping { at: tree.at.clone(), found: other.describe() });
+                return Err(FlattenError::NoMapping {
+                    at: tree.at.clone(),
+                    found: other.describe(),
+                });
             }
         }
     }

@@ -132,9 +132,8 @@ mod tests {
     #[test]
     fn names_carry_domain_and_time() {
         let env = Env::parse("e.yml", b"#cloud-config\na: 1\n").unwrap();
-        let name = |time| {
-            Package { env: &env, name: "site.test", file: "e.yml", time }.archive_name()
-        };
+        let name =
+            |time| Package { env: &env, name: "site.test", file: "e.yml", time }.archive_name();
         assert_eq!(name(0), "site.test.env.1970-01-01_00.00.tar.gz.gpg");
         assert_eq!(name(951_868_799), "site.test.env.2000-02-29_23.59.tar.gz.gpg");
         assert_eq!(name(1_795_610_000), "site.test.env.2026-11-25_12.33.tar.gz.gpg");

@@ -60,7 +60,6 @@ pub enum DnsFormat {
 /// An address, with DNS's port if none is given.
 fn resolver(text: &str) -> Result<SocketAddr, String> {
     let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
-    bare.or_else(|_| text.parse()).map_err(|_| {
-        "expected an IP address, or one with a port such as 127.0.0.1:5353".to_owned()
-    })
+    bare.or_else(|_| text.parse())
+        .map_err(|_| "expected an IP address, or one with a port such as 127.0.0.1:5353".to_owned())
 }

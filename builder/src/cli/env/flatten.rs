@@ -28,7 +28,13 @@ pub struct EnvFlatten {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     pub prefix: String,
     /// With --compat: text at the end of every line.
-    #[arg(long, default_value = "", hide_default_value = true, requires = "compat", value_name = "TEXT")]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        requires = "compat",
+        value_name = "TEXT"
+    )]
     pub postfix: String,
     /// With --compat: text between the parts of a name.
     #[arg(long, default_value = "_", requires = "compat", value_name = "TEXT")]

@@ -8,7 +8,7 @@ use bootwright_seed::env::Env;
 use bootwright_seed::env::dns::{Policy, Records, verify};
 
 use crate::cli::{DnsFormat, EnvDns};
-use crate::exit::{Unreadable, Failed};
+use crate::exit::{Failed, Unreadable};
 use crate::report;
 
 /// Prints, writes or looks up the records of an env.

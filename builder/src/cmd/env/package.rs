@@ -9,7 +9,7 @@ use bootwright_seed::env::package::{Package, openpgp};
 use bootwright_seed::env::{self, Env, KeyPath, Level};
 
 use crate::cli::EnvPackage;
-use crate::exit::{Unusable, Unreadable, Usage};
+use crate::exit::{Unreadable, Unusable, Usage};
 use crate::report;
 
 /// Writes the archive and the paper copy of an env.

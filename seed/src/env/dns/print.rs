@@ -92,7 +92,8 @@ impl Records {
     /// One record as a line of a zone file.
     fn line(&self, record: &Record, width: usize) -> String {
         let ttl = record.ttl.map_or(String::new(), |ttl| format!("{ttl} "));
-        let start = format!("{:width$} {ttl}IN {:4} ", self.relative(&record.name), record.data.kind());
+        let start =
+            format!("{:width$} {ttl}IN {:4} ", self.relative(&record.name), record.data.kind());
         let value = record.data.master(start.len() + 2);
         format!("{start}{value}\n")
     }

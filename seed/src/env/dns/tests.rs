@@ -171,5 +171,12 @@ fn the_block_in_an_env_is_replaced_and_changes_nothing_else() {
     moved.forward.remove(1);
     let twice = moved.into_env(&once);
     assert!(!twice.contains("AAAA") && twice.ends_with(&env.text["#cloud-config\n".len()..]));
-    assert_eq!(Env::parse("e", twice.as_bytes()).unwrap().get(&"appliance.domain".parse().unwrap()).unwrap().text(), Some("whatever.me"));
+    assert_eq!(
+        Env::parse("e", twice.as_bytes())
+            .unwrap()
+            .get(&"appliance.domain".parse().unwrap())
+            .unwrap()
+            .text(),
+        Some("whatever.me")
+    );
 }

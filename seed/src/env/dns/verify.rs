@@ -72,7 +72,8 @@ pub fn verify(records: &Records, resolver: SocketAddr) -> Result<Vec<Finding>, V
         .map(|record| {
             let there = ask(resolver, &record.name, &record.data)?;
             let wanted = |data: &Data| all().any(|r| r.name == record.name && r.data == *data);
-            let others = there.iter().filter(|data| !wanted(data) && contradicts(&record.data, data));
+            let others =
+                there.iter().filter(|data| !wanted(data) && contradicts(&record.data, data));
             let others = others.map(Data::value).collect();
             Ok(Finding { record: record.clone(), found: there.contains(&record.data), others })
         })
@@ -106,7 +107,12 @@ fn ask(resolver: SocketAddr, name: &str, like: &Data) -> Result<Vec<Data>, Verif
     let mut query = Packet::new_query(u16::from_be_bytes(id));
     query.set_flags(PacketFlag::RECURSION_DESIRED);
     let question = Name::new(name).map_err(|error| refused(error.to_string()))?;
-    query.questions.push(Question::new(question, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
+    query.questions.push(Question::new(
+        question,
+        QTYPE::TYPE(kind),
+        QCLASS::CLASS(CLASS::IN),
+        false,
+    ));
     let query = query.build_bytes_vec().map_err(|error| refused(error.to_string()))?;
     let io = |source| VerifyError::Io { resolver, name: name.to_owned(), source };
     let mut answer = over_udp(resolver, &query).map_err(io)?;
@@ -119,7 +125,12 @@ fn ask(resolver: SocketAddr, name: &str, like: &Data) -> Result<Vec<Data>, Verif
         RCODE::NoError | RCODE::NameError => {}
         code => return Err(refused(format!("{code:?}"))),
     }
-    Ok(packet.answers.into_iter().filter_map(|record| data(record.rdata)).filter(|data| data.kind() == like.kind()).collect())
+    Ok(packet
+        .answers
+        .into_iter()
+        .filter_map(|record| data(record.rdata))
+        .filter(|data| data.kind() == like.kind())
+        .collect())
 }
 
 fn data(rdata: RData<'_>) -> Option<Data> {

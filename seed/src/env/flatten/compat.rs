@@ -27,7 +27,12 @@ pub struct Style {
 impl Default for Style {
     fn default() -> Self {
         let text = |text: &str| text.to_owned();
-        Self { prefix: String::new(), postfix: String::new(), combine: text("_"), assign: text("=") }
+        Self {
+            prefix: String::new(),
+            postfix: String::new(),
+            combine: text("_"),
+            assign: text("="),
+        }
     }
 }
 
@@ -109,7 +114,8 @@ fn collect(
             path.push("len".to_owned());
             // A list at the top of a selected key has no name of its own to join to.
             let at_top = path.len() == 1;
-            let name = if at_top { format!("{}len", style.combine) } else { path.join(&style.combine) };
+            let name =
+                if at_top { format!("{}len", style.combine) } else { path.join(&style.combine) };
             path.pop();
             names.insert(name, items.len().to_string());
         }

@@ -79,9 +79,11 @@ fn examples_10_to_18_structures_and_other_text() {
         assert_eq!(old_appliance(yaml), expected, "{yaml}");
     }
     let eleven = old_appliance("l: [a, b, c, d, e, f, g, h, i, j, k]");
-    let order: Vec<&str> = eleven.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| {
-        name.trim_start_matches("APPLIANCE_L_")
-    }).collect();
+    let order: Vec<&str> = eleven
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim_start_matches("APPLIANCE_L_"))
+        .collect();
     assert_eq!(order, ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9", "LEN"]);
     assert!(eleven.ends_with("APPLIANCE_L_LEN=11\n"));
 }
@@ -109,7 +111,10 @@ fn examples_19_to_25_keys() {
     assert_eq!(styled.text, "export ECS.A := 1;\n");
     let lines = compat::flatten(&tree("ecs: {a: 1}"), &["ecs", "missing"], &Style::default());
     let lines = lines.unwrap();
-    assert_eq!((lines.text.as_str(), &lines.missing[..]), ("ECS_A=1\n", &["missing".to_owned()][..]));
+    assert_eq!(
+        (lines.text.as_str(), &lines.missing[..]),
+        ("ECS_A=1\n", &["missing".to_owned()][..])
+    );
     let refused = |yaml: &str| compat::flatten(&tree(yaml), &["a"], &Style::default()).unwrap_err();
     assert!(matches!(refused("a: {1: x}"), FlattenError::KeyNotText { .. }));
     assert!(matches!(refused(""), FlattenError::NoMapping { .. }));
@@ -149,7 +154,8 @@ fn b13_what_flatyaml_gets_wrong_is_right_without_compat() {
 
 #[test]
 fn names_that_shells_use_are_refused() {
-    for (yaml, name) in [("path: x", "PATH"), ("ld: {preload: x}", "LD_PRELOAD"), ("uid: 1", "UID")] {
+    for (yaml, name) in [("path: x", "PATH"), ("ld: {preload: x}", "LD_PRELOAD"), ("uid: 1", "UID")]
+    {
         let error = new(yaml, &["."]).unwrap_err();
         assert!(error.contains(name) && error.contains("--prefix"), "{error}");
     }

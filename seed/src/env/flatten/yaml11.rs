@@ -116,7 +116,9 @@ fn float(text: &str) -> Option<f64> {
                 && (fraction.is_empty() || plain(fraction))
         }
     };
-    (fits && exponent_fits).then(|| body.replace('_', "").parse::<f64>().ok()).flatten()
+    (fits && exponent_fits)
+        .then(|| body.replace('_', "").parse::<f64>().ok())
+        .flatten()
         .map(|value| factor * value)
 }
 
@@ -178,7 +180,8 @@ impl Stamp {
         if rest.is_empty() {
             return Some(Self { date, time: None });
         }
-        let rest = rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start_matches([' ', '\t']));
+        let rest =
+            rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start_matches([' ', '\t']));
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
         let (clock, zone) = rest.split_at(end.unwrap_or(rest.len()));
         let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
@@ -186,8 +189,7 @@ impl Stamp {
         let [hour, minute, second] = parts[..] else {
             return None;
         };
-        let parts =
-            [digits(hour, [1, 2])?, digits(minute, [2, 2])?, digits(second, [2, 2])?];
+        let parts = [digits(hour, [1, 2])?, digits(minute, [2, 2])?, digits(second, [2, 2])?];
         if !fraction.is_empty() && !all(fraction, "0123456789") {
             return None;
         }
@@ -197,7 +199,8 @@ impl Stamp {
 
     fn python(&self) -> Option<String> {
         let [year, month, day] = self.date;
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             4 | 6 | 9 | 11 => 30,
             2 if leap => 29,

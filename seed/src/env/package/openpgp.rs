@@ -43,7 +43,9 @@ pub enum OpenPgpError {
     #[error("{0} is no OpenPGP message")]
     NoMessage(String),
     /// The key does not open it.
-    #[error("{0} cannot be opened: it is encrypted to other keys, the passphrase is wrong, or it is damaged")]
+    #[error(
+        "{0} cannot be opened: it is encrypted to other keys, the passphrase is wrong, or it is damaged"
+    )]
     Closed(String),
     /// The library failed.
     #[error("encrypting the archive")]
@@ -81,7 +83,8 @@ pub fn recipients(file: &str, bytes: &[u8]) -> Result<Vec<Recipient>, OpenPgpErr
     if text.contains(PUBLIC) {
         for block in text.split(PUBLIC).skip(1) {
             let block = format!("{PUBLIC}{block}");
-            let (parsed, _) = SignedPublicKey::from_armor_many(block.as_bytes()).map_err(|_| none())?;
+            let (parsed, _) =
+                SignedPublicKey::from_armor_many(block.as_bytes()).map_err(|_| none())?;
             keys.extend(parsed);
         }
     } else {
@@ -111,7 +114,8 @@ fn recipient(file: &str, key: SignedPublicKey) -> Result<Recipient, OpenPgpError
     if newest.is_some_and(|signature| expired(key.primary_key.created_at(), signature)) {
         return Err(unusable("has expired"));
     }
-    let owner = details.users.first().map(|user| String::from_utf8_lossy(user.id.id()).into_owned());
+    let owner =
+        details.users.first().map(|user| String::from_utf8_lossy(user.id.id()).into_owned());
     let owner = owner.unwrap_or_default();
     let subkey = key.public_subkeys.iter().rev().find(|subkey| usable(subkey)).cloned();
     let key = match subkey {

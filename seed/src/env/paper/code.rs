@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use flate2::Compression;
+use flate2::GzBuilder;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use flate2::GzBuilder;
 use sha2::{Digest, Sha256};
 
 /// Most characters of base32 in a code, the smallest that makes no more than [`MOST`] codes: 73
@@ -302,9 +302,8 @@ mod tests {
         for len in [0, 1, 5, 739, 740, 2110, 2112, 4200, 19_900, 50_000, 131_000] {
             let data = noise(len);
             let codes = Codes::of(&data).unwrap();
-            let alphanumeric = |b: u8| {
-                b.is_ascii_digit() || b.is_ascii_uppercase() || b" $%*+-./:".contains(&b)
-            };
+            let alphanumeric =
+                |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase() || b" $%*+-./:".contains(&b);
             assert!(codes.texts.iter().all(|text| text.bytes().all(alphanumeric)), "{len}");
             let mut shuffled = codes.texts.clone();
             shuffled.reverse();
@@ -319,12 +318,22 @@ mod tests {
         let codes = Codes::of(&noise(5000)).unwrap().texts;
         let total = codes.len();
         assert!((10..30).contains(&total));
-        let without: Vec<String> =
-            codes.iter().enumerate().filter(|(i, _)| ![2, 5].contains(i)).map(|(_, t)| t.clone()).collect();
-        assert_eq!(back(&without).unwrap_err().to_string(), format!("codes 3, 6 of {total} are missing"));
+        let without: Vec<String> = codes
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| ![2, 5].contains(i))
+            .map(|(_, t)| t.clone())
+            .collect();
+        assert_eq!(
+            back(&without).unwrap_err().to_string(),
+            format!("codes 3, 6 of {total} are missing")
+        );
         let mut damaged = codes.clone();
         damaged[4].replace_range(40..41, if &codes[4][40..41] == "A" { "B" } else { "A" });
-        assert_eq!(back(&damaged).unwrap_err().to_string(), format!("code 5 of {total} is missing"));
+        assert_eq!(
+            back(&damaged).unwrap_err().to_string(),
+            format!("code 5 of {total} is missing")
+        );
         let mut mixed = codes.clone();
         mixed.extend(Codes::of(&noise(10)).unwrap().texts);
         assert!(back(&mixed).unwrap_err().to_string().contains("2 different prints"));
@@ -353,7 +362,9 @@ mod tests {
 
     #[test]
     fn base32_is_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "MY"), ("fooba", "MZXW6YTB"), ("foobar", "MZXW6YTBOI")] {
+        for (bytes, text) in
+            [("", ""), ("f", "MY"), ("fooba", "MZXW6YTB"), ("foobar", "MZXW6YTBOI")]
+        {
             assert_eq!(encode(bytes.as_bytes()), text);
             assert_eq!(decode(text).unwrap(), bytes.as_bytes());
         }

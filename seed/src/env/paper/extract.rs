@@ -46,7 +46,8 @@ pub fn pictures(pdf: &[u8]) -> Result<Vec<GrayImage>, ExtractError> {
     }
     if pictures.is_empty() {
         strange.dedup();
-        let kinds = if strange.is_empty() { String::new() } else { format!(" ({})", strange.join(", ")) };
+        let kinds =
+            if strange.is_empty() { String::new() } else { format!(" ({})", strange.join(", ")) };
         return Err(ExtractError::NoPictures(kinds));
     }
     Ok(pictures)
@@ -67,7 +68,8 @@ fn number(document: &Document, dict: &Dictionary, key: &[u8]) -> Option<usize> {
 }
 
 fn filters(document: &Document, dict: &Dictionary) -> Vec<String> {
-    let text = |object: &Object| object.as_name().ok().map(|n| String::from_utf8_lossy(n).into_owned());
+    let text =
+        |object: &Object| object.as_name().ok().map(|n| String::from_utf8_lossy(n).into_owned());
     match entry(document, dict, b"Filter") {
         Some(Object::Array(filters)) => filters.iter().filter_map(text).collect(),
         Some(filter) => text(filter).into_iter().collect(),
@@ -98,7 +100,9 @@ fn samples(document: &Document, dict: &Dictionary, content: &[u8]) -> Option<Gra
         return None;
     }
     let inverted = match entry(document, dict, b"Decode") {
-        Some(Object::Array(range)) => range.first().and_then(|low| low.as_float().ok()) == Some(1.0),
+        Some(Object::Array(range)) => {
+            range.first().and_then(|low| low.as_float().ok()) == Some(1.0)
+        }
         _ => false,
     };
     let grey = |x: usize, y: usize| -> Option<u8> {

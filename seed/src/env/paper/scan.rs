@@ -33,7 +33,9 @@ pub struct Found {
 /// # Errors
 /// What is neither, damaged, or larger than a scan can be.
 pub fn picture(bytes: &[u8]) -> Result<GrayImage, PictureError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(image::ImageError::IoError)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE);
     limits.max_image_height = Some(SIDE);

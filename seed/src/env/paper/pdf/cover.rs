@@ -52,13 +52,22 @@ fn facts(page: &mut Canvas, sheet: &Sheet<'_>, codes: &Codes) {
     let rows = [
         ("File", file, Font::Text),
         ("Made", sheet.made.to_owned(), Font::Text),
-        ("Print", format!("{}, {count}; the codes of one print go together", codes.set), Font::Text),
+        (
+            "Print",
+            format!("{}, {count}; the codes of one print go together", codes.set),
+            Font::Text,
+        ),
         ("SHA-256", digest, Font::Mono),
     ];
     for (label, value, font) in rows {
         page.y -= 17.0;
         page.text(LEFT, page.y, label, Style(Font::Text, 9.5, SOFT));
-        page.text(LEFT + 58.0, page.y, &value, Style(font, if font == Font::Mono { 9.0 } else { 10.0 }, INK));
+        page.text(
+            LEFT + 58.0,
+            page.y,
+            &value,
+            Style(font, if font == Font::Mono { 9.0 } else { 10.0 }, INK),
+        );
     }
     page.y -= 14.0;
 }
@@ -67,7 +76,12 @@ fn warning(page: &mut Canvas) {
     let (top, height) = (page.y, 52.0);
     page.boxed(LEFT, top - height, (RIGHT - LEFT, height), WARM);
     page.boxed(LEFT, top - height, (3.0, height), AMBER);
-    page.text(LEFT + 14.0, top - 18.0, "Keep this like the keys to the house.", Style(Font::Bold, 10.5, INK));
+    page.text(
+        LEFT + 14.0,
+        top - 18.0,
+        "Keep this like the keys to the house.",
+        Style(Font::Bold, 10.5, INK),
+    );
     page.text(
         LEFT + 14.0,
         top - 31.0,
@@ -108,17 +122,29 @@ fn recover(page: &mut Canvas, sheet: &Sheet<'_>, codes: &Codes) {
     page.heading("To get the file back");
     let pages = codes.texts.len().div_ceil(super::codes::PER_PAGE) + 1;
     let which = if pages == 2 { "page 2".to_owned() } else { format!("pages 2 to {pages}") };
-    step(page, 1, &format!(
-        "Scan {which}, the ones with the square codes, as PNG, JPEG or PDF with 300 dots per inch. A photograph that is sharp up to its corners will do. Order and orientation do not matter."
-    ));
+    step(
+        page,
+        1,
+        &format!(
+            "Scan {which}, the ones with the square codes, as PNG, JPEG or PDF with 300 dots per inch. A photograph that is sharp up to its corners will do. Order and orientation do not matter."
+        ),
+    );
     step(page, 2, "Give all of them to the program bootwright, in any order:");
     commands(page, &["bootwright env recover --out env.yml page-*.png"]);
     page.y -= 3.0;
-    step(page, 3, "If it says that codes are missing, scan the pages with those numbers again. If not, the file is complete, to the last byte.");
-    step(page, 4, &format!(
-        "The file configures a machine: `bootwright seed create env.yml site.iso` makes a medium that brings {} up on an empty machine of its kind.",
-        sheet.name
-    ));
+    step(
+        page,
+        3,
+        "If it says that codes are missing, scan the pages with those numbers again. If not, the file is complete, to the last byte.",
+    );
+    step(
+        page,
+        4,
+        &format!(
+            "The file configures a machine: `bootwright seed create env.yml site.iso` makes a medium that brings {} up on an empty machine of its kind.",
+            sheet.name
+        ),
+    );
 }
 
 fn by_hand(page: &mut Canvas) {
@@ -130,7 +156,12 @@ fn by_hand(page: &mut Canvas) {
         BODY,
     );
     commands(page, &BY_HAND);
-    page.paragraph(LEFT, STEP + 1.0, "The last command has to print the SHA-256 from the top of this page.", BODY);
+    page.paragraph(
+        LEFT,
+        STEP + 1.0,
+        "The last command has to print the SHA-256 from the top of this page.",
+        BODY,
+    );
 }
 
 fn by_eye(page: &mut Canvas) {

@@ -25,7 +25,11 @@ pub fn pages(sheet: &Sheet<'_>) -> Vec<Canvas> {
         }
     }
     let y = page.y - STEP - 4.0;
-    let end = if sheet.text.ends_with('\n') { "end of the file" } else { "end of the file, without a line end" };
+    let end = if sheet.text.ends_with('\n') {
+        "end of the file"
+    } else {
+        "end of the file, without a line end"
+    };
     page.text(LEFT + GUTTER, y.max(BOTTOM - 8.0), end, Style(Font::Text, 8.0, SOFT));
     pages.push(page);
     pages

@@ -91,14 +91,21 @@ impl Cells {
         }
         let size = self.size as usize;
         let (width, height) = ((wide + 4) * size, (high + 4) * size);
-        let block = GrayImage::from_fn(u32::try_from(width).ok()?, u32::try_from(height).ok()?, |x, y| {
-            let (cell_x, cell_y) = ((x / self.size) as usize, (y / self.size) as usize);
-            let at = |position: u32, cells: usize| {
-                (position as usize + cells * size).checked_sub(2 * size).and_then(|p| u32::try_from(p).ok())
-            };
-            let pixel = at(x, left).zip(at(y, top)).filter(|_| inside[cell_y * (wide + 4) + cell_x]);
-            pixel.and_then(|(x, y)| page.get_pixel_checked(x, y)).copied().unwrap_or(Luma([255]))
-        });
+        let block =
+            GrayImage::from_fn(u32::try_from(width).ok()?, u32::try_from(height).ok()?, |x, y| {
+                let (cell_x, cell_y) = ((x / self.size) as usize, (y / self.size) as usize);
+                let at = |position: u32, cells: usize| {
+                    (position as usize + cells * size)
+                        .checked_sub(2 * size)
+                        .and_then(|p| u32::try_from(p).ok())
+                };
+                let pixel =
+                    at(x, left).zip(at(y, top)).filter(|_| inside[cell_y * (wide + 4) + cell_x]);
+                pixel
+                    .and_then(|(x, y)| page.get_pixel_checked(x, y))
+                    .copied()
+                    .unwrap_or(Luma([255]))
+            });
         Some(block)
     }
 }
