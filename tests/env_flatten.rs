@@ -70,8 +70,12 @@ fn shells_read_every_value_back() {
 #[test]
 fn systemd_reads_every_value_back() {
     let dir = tempfile::tempdir().unwrap();
-    let doubled: Vec<(&str, String, &str)> =
-        all().iter().map(|(key, yaml, value)| (*key, yaml.replace('$', "$$"), *value)).collect();
+    // Its files take no empty values; those of `EnvironmentFile=` do.
+    let doubled: Vec<(&str, String, &str)> = all()
+        .iter()
+        .filter(|(key, ..)| *key != "empty")
+        .map(|(key, yaml, value)| (*key, yaml.replace('$', "$$"), *value))
+        .collect();
     let values: Vec<(&str, &str, &str)> =
         doubled.iter().map(|(key, yaml, value)| (*key, yaml.as_str(), *value)).collect();
     fs::write(dir.path().join("env.yml"), document(&values)).unwrap();
@@ -88,13 +92,22 @@ fn systemd_reads_every_value_back() {
         .output()
         .unwrap_or_else(|error| panic!("{generator} ({error}): run ci/setup"));
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    // What it prints is in turn for bash to read ($'…' where there is need).
-    fs::write(dir.path().join("read.sh"), &output.stdout).unwrap();
-    let names: Vec<String> =
-        all().iter().map(|(key, ..)| format!("\"$V_{}\"", key.to_uppercase())).collect();
-    let script = format!(". ./read.sh; printf '%s\\0' {}", names.join(" "));
-    printed(Command::new("bash").args(["-eu", "-c", &script]).current_dir(&dir), &all());
+    fs::write(dir.path().join("printed"), &output.stdout).unwrap();
+    let mut python = Command::new("/usr/bin/python3");
+    printed(python.args(["-c", SYSTEMD, "printed"]).current_dir(&dir), &values);
 }
+
+/// Undoes how systemd prints values that a shell would trip over: C escapes between quotes.
+const SYSTEMD: &str = r##"
+import re, sys
+names = {"n": "\n", "t": "\t", "r": "\r"}
+for line in open(sys.argv[1], encoding="utf-8"):
+    name, _, value = line.removesuffix("\n").partition("=")
+    if not name.startswith("V_"): continue
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", lambda m: names.get(m[1], m[1]), value[1:-1])
+    sys.stdout.write(value + "\0")
+"##;
 
 /// The rules of docker's opts/file.go: lines, a byte order mark and leading blanks dropped,
 /// comments, no blanks in a name, everything behind the first `=` is the value.

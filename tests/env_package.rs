@@ -36,18 +36,15 @@ struct Gpg {
 }
 
 impl Gpg {
+    /// A primary key and one for encryption, as gpg makes them.
     fn new(name: &str, passphrase: &str) -> Self {
+        Self::with(name, passphrase, "default", "default")
+    }
+
+    fn with(name: &str, passphrase: &str, algorithm: &str, usage: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let gpg = Self { home };
-        gpg.run(&[
-            "--passphrase",
-            passphrase,
-            "--quick-gen-key",
-            name,
-            "rsa2048",
-            "default",
-            "never",
-        ]);
+        gpg.run(&["--passphrase", passphrase, "--quick-gen-key", name, algorithm, usage, "never"]);
         gpg
     }
 
@@ -82,7 +79,9 @@ fn gpg_opens_the_archive_for_every_recipient_and_so_do_we() {
     let dir = dir.path();
     // Another name than env.yml: b52.
     let env = site(dir, "production.yml");
-    let (alice, bob) = (Gpg::new("alice@x.test", ""), Gpg::new("bob@x.test", "open sesame"));
+    // The one key for everything is the form that upstream makes.
+    let alice = Gpg::with("alice@x.test", "", "rsa2048", "cert,sign,encr");
+    let bob = Gpg::new("bob@x.test", "open sesame");
     let both = [alice.run(&["--armor", "--export"]), bob.run(&["--armor", "--export"])].concat();
     fs::write(dir.join("keys.asc"), both).unwrap();
     fs::create_dir(dir.join("safe")).unwrap();
@@ -194,7 +193,7 @@ fn shuffled_and_turned_pages_come_back_and_missing_codes_are_named() {
     let short = recovered(&[&rest[..], &[text(&upside)]].concat());
     assert_eq!(short.code, 3);
     assert!(
-        short.err.contains("codes 5, 6, 7, 8 of ") && short.err.contains("are missing"),
+        short.err.contains("codes 7, 8, 9, 10, 11, 12 of ") && short.err.contains("are missing"),
         "{}",
         short.err
     );
@@ -202,7 +201,7 @@ fn shuffled_and_turned_pages_come_back_and_missing_codes_are_named() {
 import sys
 from PIL import Image, ImageDraw
 picture = Image.open(sys.argv[1]).convert('L')
-ImageDraw.Draw(picture).rectangle((100, 200, 560, 560), fill=255)
+ImageDraw.Draw(picture).rectangle((100, 150, 560, 560), fill=255)
 picture.save(sys.argv[2])
 ";
     let blotted = dir.join("blotted.png");
@@ -277,10 +276,7 @@ fn a_stranger_can_follow_the_instructions() {
     let cover = tool("pdftotext", &["-layout", "-l", "1", text(&dir.join("env.pdf")), "-"]);
     let start = cover.find("zbarimg").unwrap();
     let end = cover.find("> env.yml").unwrap() + "> env.yml".len();
-    let status = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &cover[start..end]])
-        .current_dir(dir)
-        .status();
+    let status = Command::new("bash").args(["-c", &cover[start..end]]).current_dir(dir).status();
     assert!(status.unwrap().success(), "{}", &cover[start..end]);
     assert_eq!(fs::read(dir.join("env.yml")).unwrap(), env);
 }

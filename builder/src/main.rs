@@ -21,6 +21,7 @@ mod pipeline;
 #[cfg(feature = "image")]
 mod plan;
 mod profile;
+#[cfg_attr(not(feature = "image"), allow(dead_code, reason = "seeds use a part of it"))]
 mod progress;
 mod report;
 #[cfg(feature = "image")]

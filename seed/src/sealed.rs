@@ -71,5 +71,5 @@ fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
     key
 }
 
-#[cfg(all(test, feature = "write"))]
+#[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ impl Cidr {
 fn mac(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split(':').collect();
     let is_hex = |part: &&str| part.len() == 2 && part.chars().all(|c| c.is_ascii_hexdigit());
-    (parts.len() == 6 && parts.iter().all(|part| is_hex(&part))).then(|| text.to_ascii_lowercase())
+    (parts.len() == 6 && parts.iter().all(is_hex)).then(|| text.to_ascii_lowercase())
 }
 
 impl StaticAddress {

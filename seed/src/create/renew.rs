@@ -151,7 +151,8 @@ mod tests {
                     seed.files(kind).files.iter().map(|file| file.path.to_string()).collect()
                 };
                 let (mut a, mut b) = (paths(&renewed(new)), paths(&seed(new, kind)));
-                (a.sort(), b.sort());
+                a.sort();
+                b.sort();
                 assert_eq!(a, b);
             }
         }

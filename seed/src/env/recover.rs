@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
+use image::GrayImage;
 
 use super::package::openpgp::{self, OpenPgpError};
 use super::paper::code::{AssembleError, assemble};
 use super::paper::extract::{self, ExtractError};
-use super::paper::scan::{self, Found, PictureError};
+use super::paper::scan::{self, Effort, Found, PictureError};
 
 /// Largest env in an archive, and the most that is unpacked to find it.
 const MAX_ENV: u64 = crate::userdata::MAX_SIZE;
 const MAX_ARCHIVE: u64 = 512 << 20;
+/// First bytes of an encrypted message: a packet with its session key, encrypted to a key or
+/// to a passphrase, with a header in the new or the old form (RFC 9580 4.2).
+const SESSION_KEY: [u8; 8] = [0xc1, 0xc3, 0x84, 0x85, 0x86, 0x8c, 0x8d, 0x8e];
 
 /// Why an env does not come back. No message quotes what was read.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +132,7 @@ fn kind(bytes: &[u8]) -> Kind {
     } else if head.starts_with(b"\x89PNG\r\n\x1a\n") || head.starts_with(b"\xff\xd8\xff") {
         Kind::Picture
     } else if head.starts_with(b"-----BEGIN PGP MESSAGE-----")
-        || head.first().is_some_and(|tag| tag & 0x80 != 0)
+        || head.first().is_some_and(|tag| SESSION_KEY.contains(tag))
     {
         Kind::OpenPgp
     } else {
@@ -137,38 +141,52 @@ fn kind(bytes: &[u8]) -> Kind {
 }
 
 fn pages(inputs: &[Input]) -> Result<Vec<u8>, RecoverError> {
+    let mut pictures = Vec::new();
+    for input in inputs {
+        pictures.push((input.file.as_str(), open(input)?));
+    }
     let mut texts = BTreeSet::new();
     let mut unread = Vec::new();
-    for input in inputs {
-        let found = look(input)?;
-        texts.extend(found.texts);
-        if found.unreadable > 0 {
-            unread.push((input.file.clone(), found.unreadable));
+    let mut outcome = Err(AssembleError::None);
+    for effort in [Effort::Quick, Effort::Thorough] {
+        unread.clear();
+        for (file, pictures) in &pictures {
+            let found = look(pictures, effort);
+            texts.extend(found.texts);
+            if found.unreadable > 0 {
+                unread.push(((*file).to_owned(), found.unreadable));
+            }
+        }
+        outcome = assemble(texts.iter().map(String::as_str));
+        if outcome.is_ok() {
+            break;
         }
     }
-    assemble(texts.iter().map(String::as_str))
-        .map_err(|problem| RecoverError::Codes { problem, unread })
+    outcome.map_err(|problem| RecoverError::Codes { problem, unread })
 }
 
-/// All codes in a file.
-fn look(input: &Input) -> Result<Found, RecoverError> {
+/// The pictures in a file.
+fn open(input: &Input) -> Result<Vec<GrayImage>, RecoverError> {
     let file = || input.file.clone();
-    let pictures = match kind(&input.bytes) {
+    match kind(&input.bytes) {
         Kind::Pdf => extract::pictures(&input.bytes)
-            .map_err(|source| RecoverError::Pdf { file: file(), source })?,
-        Kind::Picture => vec![
-            scan::picture(&input.bytes)
-                .map_err(|source| RecoverError::Picture { file: file(), source })?,
-        ],
-        Kind::OpenPgp | Kind::Unknown => return Err(RecoverError::Kind(file())),
-    };
+            .map_err(|source| RecoverError::Pdf { file: file(), source }),
+        Kind::Picture => scan::picture(&input.bytes)
+            .map(|picture| vec![picture])
+            .map_err(|source| RecoverError::Picture { file: file(), source }),
+        Kind::OpenPgp | Kind::Unknown => Err(RecoverError::Kind(file())),
+    }
+}
+
+/// All codes in pictures.
+fn look(pictures: &[GrayImage], effort: Effort) -> Found {
     let mut all = Found::default();
-    for picture in &pictures {
-        let found = scan::codes(picture);
+    for picture in pictures {
+        let found = scan::codes(picture, effort);
         all.texts.extend(found.texts);
         all.unreadable += found.unreadable;
     }
-    Ok(all)
+    all
 }
 
 /// The env in an archive: its only YAML file.

@@ -1,5 +1,7 @@
 //! Our two sides against each other; the `age` tool judges in `tests/sealed.rs`.
 
+#![cfg(feature = "write")]
+
 use super::*;
 
 fn pair() -> (Identity, Recipient) {

@@ -70,7 +70,7 @@ fn good_ones_pass_and_the_others_say_why() {
     refused(&pins, b"not a signature at all", b"sums", "signature");
     refused(&["00".repeat(20)], &signature, b"sums", "does not hold the pinned key");
     let weak = sign(home, &other, &["--digest-algo", "sha1"], b"sums");
-    refused(&[other.clone()], &weak, b"sums", "can be forged");
+    refused(std::slice::from_ref(&other), &weak, b"sums", "can be forged");
     // A second signature by somebody else does no harm.
     let both = [sign(home, &other, &[], b"sums"), signature.clone()].concat();
     assert_eq!(verdict(home, &pins, &both, b"sums"), Ok(good));
@@ -99,7 +99,10 @@ fn subkeys_count_while_they_are_bound() {
     let primary = key(home, "primary", "ed25519", &[]);
     gpg(home, &["--quick-add-key", &primary, "ed25519", "sign", "1y"]);
     let signature = sign(home, "primary", &[], b"sums");
-    assert_eq!(verdict(home, &[primary.clone()], &signature, b"sums"), Ok(primary.clone()));
+    assert_eq!(
+        verdict(home, std::slice::from_ref(&primary), &signature, b"sums"),
+        Ok(primary.clone())
+    );
     let keyring = gpg(home, &["--export"]);
     let later = SystemTime::now() + Duration::from_secs(500 * DAY);
     let trust = Trust { keyring: &keyring, fingerprints: &[primary], now: later };
@@ -119,7 +122,7 @@ fn expired_and_revoked_keys_sign_nothing() {
 
     let lost = key(home, "lost", "ed25519", &[]);
     let signature = sign(home, &lost, &[], b"sums");
-    assert!(verdict(home, &[lost.clone()], &signature, b"sums").is_ok());
+    assert!(verdict(home, std::slice::from_ref(&lost), &signature, b"sums").is_ok());
     // gpg keeps a revocation ready for each key, with a colon against accidents.
     let ready = home.join(format!("openpgp-revocs.d/{lost}.rev"));
     let text = fs::read_to_string(&ready).unwrap().replace(":-----BEGIN", "-----BEGIN");

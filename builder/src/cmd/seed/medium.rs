@@ -1,7 +1,6 @@
 //! The file of a medium: raw, or a disk in one of the hypervisors' formats.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use bootwright_disk::view::Memory;
@@ -14,6 +13,7 @@ use uuid::Uuid;
 use crate::cli::{Container, Format, Kind as KindArg};
 use crate::exit::Usage;
 use crate::formats::{Disk, DiskFormat, Vmdk};
+use crate::interrupt;
 
 /// Namespace of the ids inside disk images of seeds.
 const NAMESPACE: Uuid = Uuid::from_u128(0x2c5b_0d57_6a0e_4f0c_8e55_7d3e_9a41_c7f2);
@@ -77,8 +77,7 @@ pub fn write(path: &Path, mut image: Vec<u8>, format: Format, replace: bool) -> 
     let options = SinkOptions { patched: format.is_patched(), ..options };
     let output = Output { writer, sink: Sink::create(path, options)? };
     let disk = Memory::new(image);
-    let cancel = AtomicBool::new(false);
-    let pass = Pass { disk: &disk, jobs: 1, progress: &|_| {}, cancel: &cancel };
+    let pass = Pass { disk: &disk, jobs: 1, progress: &|_| {}, cancel: interrupt::flag() };
     let finished = pass.run(vec![output])?;
     finished.into_iter().next().context("the pass gave no output")
 }

@@ -108,8 +108,8 @@ fn float(text: &str) -> Option<f64> {
         exponent.strip_prefix(['-', '+']).is_some_and(|digits| all(digits, "0123456789"))
     });
     let fits = match whole {
-        // Without digits before the dot there are digits after it.
-        "" => fraction.starts_with(|c: char| c.is_ascii_digit()) && plain(fraction),
+        // Without digits before the dot there are digits after it, and no sign.
+        "" => body == text && fraction.starts_with(|c: char| c.is_ascii_digit()) && plain(fraction),
         _ => {
             whole.starts_with(|c: char| c.is_ascii_digit())
                 && plain(whole)

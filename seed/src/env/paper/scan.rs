@@ -1,5 +1,7 @@
 //! Codes in pictures: scans and photographs, the right way up or not.
 
+mod blocks;
+
 use std::collections::BTreeSet;
 use std::io::Cursor;
 
@@ -56,62 +58,148 @@ fn flat(picture: &DynamicImage) -> GrayImage {
     })
 }
 
-/// Looks for codes, in other sizes of the picture too if some cannot be read in its own.
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Once.
+    Quick,
+    /// In other sizes, and with the page turned to where its codes lie straight.
+    Thorough,
+}
+
+/// Looks for codes: in every dark block of the page by itself, because the corner marks of
+/// codes in rank and file are easily taken for those of one code; then on the page as a whole.
 #[must_use]
-pub fn codes(picture: &GrayImage) -> Found {
+pub fn codes(picture: &GrayImage, effort: Effort) -> Found {
     let (width, height) = picture.dimensions();
     if width == 0 || height == 0 {
         return Found::default();
     }
     let enlarged;
-    let picture = if width.max(height) < SMALL {
+    let page = if width.max(height) < SMALL {
         enlarged = with_margin(picture, SMALL.div_ceil(width.max(height)));
         &enlarged
     } else {
         picture
     };
-    let mut found = look(picture);
-    let mut seen = found.texts.len() + found.unreadable;
-    for (factor, blur) in [(1.5, 0.0), (0.6, 0.0), (2.0, 0.0), (1.0, 1.0)] {
-        if found.unreadable == 0 && seen > 0 {
-            break;
+    let mut found = Found::default();
+    let mut tilts = Vec::new();
+    let mut dark = Vec::new();
+    for mut block in blocks::of(page) {
+        let original = (effort == Effort::Thorough).then(|| block.clone());
+        let before = found.texts.len();
+        let unread = sweep(&mut block, &mut found.texts, &mut tilts);
+        if found.texts.len() == before {
+            found.unreadable += usize::from(unread > 0);
+            dark.extend(original);
         }
-        let (width, height) = picture.dimensions();
-        let scaled = |side: u32| (f64::from(side) * factor) as u32;
-        let (width, height) = (scaled(width), scaled(height));
-        if width == 0 || height == 0 || width > SIDE / 2 || height > SIDE / 2 {
-            continue;
+    }
+    if found.texts.is_empty() || effort == Effort::Thorough {
+        let unread = sweep(&mut page.clone(), &mut found.texts, &mut tilts);
+        found.unreadable = found.unreadable.max(unread.min(1));
+    }
+    for block in dark {
+        let before = found.texts.len();
+        for mut version in versions(&block, tilts.first().copied()) {
+            sweep(&mut version, &mut found.texts, &mut tilts);
         }
-        let mut changed = imageops::resize(picture, width, height, imageops::FilterType::Triangle);
-        if blur > 0.0 {
-            changed = imageops::blur(&changed, blur);
-        }
-        let more = look(&changed);
-        seen = seen.max(more.texts.len() + more.unreadable);
-        found.texts.extend(more.texts);
-        found.unreadable = seen.saturating_sub(found.texts.len());
+        found.unreadable = found.unreadable.saturating_sub(found.texts.len() - before);
     }
     found
 }
 
-fn look(picture: &GrayImage) -> Found {
-    let (width, height) = picture.dimensions();
-    let pixel = |x: usize, y: usize| {
-        let at = u32::try_from(x).ok().zip(u32::try_from(y).ok());
-        at.and_then(|(x, y)| picture.get_pixel_checked(x, y)).map_or(255, |pixel| pixel.0[0])
+/// A block in another size, and turned.
+fn versions(block: &GrayImage, tilt: Option<f32>) -> impl Iterator<Item = GrayImage> {
+    // Where no code was found, nothing says how far to turn.
+    let angles: Vec<f32> = match tilt {
+        Some(tilt) => vec![-tilt, 3.0 - tilt, -3.0 - tilt],
+        None => vec![-30.0, -15.0, -5.0, 5.0, 15.0, 30.0],
     };
-    let mut prepared =
-        PreparedImage::prepare_from_greyscale(width as usize, height as usize, pixel);
-    let mut found = Found::default();
-    for grid in prepared.detect_grids() {
-        match grid.decode() {
-            Ok((_, text)) => {
-                found.texts.insert(text);
+    let (width, height) = (block.width() * 3 / 2, block.height() * 3 / 2);
+    let larger = (width.max(height) < SIDE / 2)
+        .then(|| imageops::resize(block, width, height, imageops::FilterType::Triangle));
+    larger.into_iter().chain(angles.into_iter().map(|angle| turned(block, angle)))
+}
+
+/// Looks again and again, with what was read painted over, until nothing more is read. Gives
+/// the number of codes that were seen and not read.
+fn sweep(page: &mut GrayImage, texts: &mut BTreeSet<String>, tilts: &mut Vec<f32>) -> usize {
+    loop {
+        let mut read = Vec::new();
+        let mut unread = 0;
+        let (width, height) = (page.width() as usize, page.height() as usize);
+        let pixel = |x: usize, y: usize| {
+            let at = u32::try_from(x).ok().zip(u32::try_from(y).ok());
+            at.and_then(|(x, y)| page.get_pixel_checked(x, y)).map_or(255, |pixel| pixel.0[0])
+        };
+        for grid in PreparedImage::prepare_from_greyscale(width, height, pixel).detect_grids() {
+            let corners = grid.bounds.map(|point| (point.x as f32, point.y as f32));
+            match grid.decode() {
+                Ok((_, text)) => {
+                    texts.insert(text);
+                    tilts.push(tilt(corners));
+                    read.push(corners);
+                }
+                Err(_) => unread += 1,
             }
-            Err(_) => found.unreadable += 1,
+        }
+        if read.is_empty() {
+            return unread;
+        }
+        for corners in read {
+            paint_over(page, corners);
         }
     }
-    found
+}
+
+/// How many degrees a code is tilted, from -45 to 45.
+fn tilt([from, to, ..]: [(f32, f32); 4]) -> f32 {
+    let degrees = (to.1 - from.1).atan2(to.0 - from.0).to_degrees();
+    degrees - (degrees / 90.0).round() * 90.0
+}
+
+/// Paints a square that may be tilted white.
+fn paint_over(page: &mut GrayImage, corners: [(f32, f32); 4]) {
+    let bounds = |of: fn(&(f32, f32)) -> f32, most: u32| {
+        let values = corners.iter().map(of);
+        let low = values.clone().fold(f32::MAX, f32::min).max(0.0) as u32;
+        (low, (values.fold(0.0, f32::max) as u32 + 1).min(most))
+    };
+    let (left, right) = bounds(|corner| corner.0, page.width());
+    let (top, bottom) = bounds(|corner| corner.1, page.height());
+    // Inside is where no side has the point on its outer hand, whichever way round they go.
+    let inside = |x: f32, y: f32| {
+        let sides = [0, 1, 2, 3].map(|index: usize| {
+            let ((ax, ay), (bx, by)) = (corners[index], corners[(index + 1) % 4]);
+            (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+        });
+        sides.iter().all(|side| *side >= 0.0) || sides.iter().all(|side| *side <= 0.0)
+    };
+    for y in top..bottom {
+        for x in left..right {
+            if inside(x as f32, y as f32) {
+                page.put_pixel(x, y, image::Luma([255]));
+            }
+        }
+    }
+}
+
+/// A picture turned by so many degrees, clockwise, on white that is large enough.
+fn turned(picture: &GrayImage, degrees: f32) -> GrayImage {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let across = (width * cos.abs() + height * sin.abs()).ceil();
+    let down = (width * sin.abs() + height * cos.abs()).ceil();
+    GrayImage::from_fn(across as u32, down as u32, |x, y| {
+        let (x, y) = (x as f32 + 0.5 - across / 2.0, y as f32 + 0.5 - down / 2.0);
+        let (u, v) = (x * cos + y * sin + width / 2.0, y * cos - x * sin + height / 2.0);
+        let grey = if u < 0.0 || v < 0.0 || u >= width || v >= height {
+            None
+        } else {
+            imageops::interpolate_bilinear(picture, u - 0.5, v - 0.5)
+        };
+        grey.unwrap_or(image::Luma([255]))
+    })
 }
 
 /// A picture enlarged by whole dots, with white around it.

@@ -145,7 +145,7 @@ impl Maker {
         let inputs = Sha256::of_reader(inputs.as_bytes()).context("taking a digest")?.0.to_string();
         let folder = self.out.join(site);
         let is_there = match self.record(&folder, &inputs) {
-            Found::Whole(record) => return Ok(State::Kept(record)),
+            Found::Whole(record) => return Ok(State::Kept(*record)),
             Found::Nothing => false,
             Found::Damaged => true,
             Found::Other if self.update => true,
@@ -234,7 +234,7 @@ impl Maker {
         match serde_json::from_slice::<Record>(&text) {
             Ok(record) if record.inputs != inputs => Found::Other,
             Ok(record) if record.env.is_whole(folder) && record.medium.is_whole(folder) => {
-                Found::Whole(record)
+                Found::Whole(Box::new(record))
             }
             // What a crash of the machine left, or somebody changed: the inputs make it anew.
             Ok(_) => Found::Damaged,
@@ -246,7 +246,7 @@ impl Maker {
 /// What is where a site's folder is to be.
 enum Found {
     Nothing,
-    Whole(Record),
+    Whole(Box<Record>),
     Damaged,
     Other,
 }

@@ -1,4 +1,4 @@
-//! The pages with the codes: four on each, numbered.
+//! The pages with the codes: six on each, numbered.
 
 use qrcode::{Color, EcLevel, QrCode};
 
@@ -7,11 +7,13 @@ use super::canvas::{ACCENT, Canvas, Font, HEIGHT, INK, LEFT, RIGHT, SOFT, Style}
 use crate::env::paper::code::Codes;
 
 /// Codes on a page.
-pub const PER_PAGE: usize = 4;
+pub const PER_PAGE: usize = 6;
 /// Dots of white around a code, as QR wants them.
 const QUIET: usize = 4;
-/// The side of a code with its white, in points: some 85 mm.
-const SIDE: f32 = 242.0;
+/// The side of a code with its white, in points: 73 mm.
+const SIDE: f32 = 208.0;
+/// From the top of a row to the next.
+const ROW: f32 = SIDE + 24.0;
 
 pub fn pages(codes: &Codes) -> Vec<Canvas> {
     let total = codes.texts.len();
@@ -29,15 +31,15 @@ pub fn pages(codes: &Codes) -> Vec<Canvas> {
         page.rule(HEIGHT - 66.0);
         for (slot, (index, text)) in on_page.iter().enumerate() {
             let (column, row) = (slot % 2, slot / 2);
-            let x = if column == 0 { LEFT - 6.0 } else { RIGHT + 6.0 - SIDE };
-            let top = HEIGHT - 88.0 - row as f32 * (SIDE + 68.0);
+            let x = if column == 0 { LEFT + 8.0 } else { RIGHT - 8.0 - SIDE };
+            let top = HEIGHT - 76.0 - row as f32 * ROW;
             if let Some(picture) = picture(text) {
                 page.picture(x, top - SIDE, SIDE, picture);
             }
-            let y = top - SIDE - 12.0;
+            let y = top - SIDE - 7.0;
             let label = format!("{}", index + 1);
-            page.text(x + 14.0, y, &label, Style(Font::Bold, 15.0, INK));
-            let after = x + 20.0 + Font::Bold.width(&label, 15.0);
+            page.text(x + 14.0, y, &label, Style(Font::Bold, 13.0, INK));
+            let after = x + 19.0 + Font::Bold.width(&label, 13.0);
             let head = text.split(' ').next().unwrap_or_default();
             page.text(after, y, &format!("of {total}"), Style(Font::Text, 10.0, SOFT));
             page.text_to(x + SIDE - 14.0, y, head, Style(Font::Mono, 8.0, SOFT));
