@@ -1,6 +1,8 @@
 //! `bootwright env dns`, judged by BIND (its checker of zones and its server) and by a DKIM
 //! verifier that knows nothing but the record.
 
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
 #[path = "common/mod.rs"]
 mod common;
 

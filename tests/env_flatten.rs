@@ -1,6 +1,8 @@
 //! `bootwright env flatten`, judged by those who read what it writes: dash, bash, systemd's
 //! own parser of environment files, docker's rules, and PyYAML for the types of `--compat`.
 
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
 #[path = "common/mod.rs"]
 mod common;
 

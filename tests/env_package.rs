@@ -2,6 +2,8 @@
 //! paper, zbar reads it by the instructions on it, and pages come back scanned, shuffled and
 //! turned.
 
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
+
 #[path = "common/mod.rs"]
 mod common;
 
@@ -73,6 +75,43 @@ fn package(dir: &Path, args: &[&str]) -> common::Ran {
     ok_in(dir, &[&["env", "package"], args].concat())
 }
 
+/// gpg opens the archive for one of its recipients, and so does `env recover`.
+fn opens(dir: &Path, (gpg, passphrase): (&Gpg, &str), archive: &Path, env: &[u8]) {
+    let tar = gpg.run(&["--passphrase", passphrase, "--decrypt", text(archive)]);
+    fs::write(dir.join("a.tar.gz"), tar).unwrap();
+    let listed = tool("tar", &["-tzvf", text(&dir.join("a.tar.gz"))]);
+    assert_eq!(listed.matches("-rw------- 0/0").count(), 4, "{listed}");
+    fs::create_dir_all(dir.join("x")).unwrap();
+    tool("tar", &["-xzf", text(&dir.join("a.tar.gz")), "-C", text(&dir.join("x"))]);
+    assert_eq!(fs::read(dir.join("x/production.yml")).unwrap(), env);
+    assert_eq!(
+        names(&dir.join("x")),
+        ["env-cidata.iso", "env-config-2.iso", "production.yml", "production.yml.pdf"]
+    );
+    for (iso, file) in
+        [("env-cidata.iso", "/user-data"), ("env-config-2.iso", "/openstack/latest/user_data")]
+    {
+        let inside = tool("isoinfo", &["-R", "-x", file, "-i", text(&dir.join("x").join(iso))]);
+        assert_eq!(inside.as_bytes(), env);
+    }
+    fs::write(dir.join("key"), gpg.run(&["--passphrase", passphrase, "--export-secret-keys"]))
+        .unwrap();
+    fs::write(dir.join("pass"), format!("{passphrase}\n")).unwrap();
+    let args = [
+        "env",
+        "recover",
+        "--force",
+        "--out",
+        "back.yml",
+        "--key",
+        "key",
+        "--passphrase-file",
+        "pass",
+    ];
+    ok_in(dir, &[&args[..], &[text(archive)]].concat());
+    assert_eq!(fs::read(dir.join("back.yml")).unwrap(), env);
+}
+
 #[test]
 fn gpg_opens_the_archive_for_every_recipient_and_so_do_we() {
     let dir = tempfile::tempdir().unwrap();
@@ -93,39 +132,7 @@ fn gpg_opens_the_archive_for_every_recipient_and_so_do_we() {
     assert_eq!(names(dir), ["keys.asc", "production.yml", "safe"], "nothing else is left on disk");
 
     for (gpg, passphrase) in [(&alice, ""), (&bob, "open sesame")] {
-        let tar = gpg.run(&["--passphrase", passphrase, "--decrypt", text(&archive)]);
-        fs::write(dir.join("a.tar.gz"), tar).unwrap();
-        let listed = tool("tar", &["-tzvf", text(&dir.join("a.tar.gz"))]);
-        assert_eq!(listed.matches("-rw------- 0/0").count(), 4, "{listed}");
-        fs::create_dir_all(dir.join("x")).unwrap();
-        tool("tar", &["-xzf", text(&dir.join("a.tar.gz")), "-C", text(&dir.join("x"))]);
-        assert_eq!(fs::read(dir.join("x/production.yml")).unwrap(), env);
-        assert_eq!(
-            names(&dir.join("x")),
-            ["env-cidata.iso", "env-config-2.iso", "production.yml", "production.yml.pdf"]
-        );
-        for (iso, file) in
-            [("env-cidata.iso", "/user-data"), ("env-config-2.iso", "/openstack/latest/user_data")]
-        {
-            let inside = tool("isoinfo", &["-R", "-x", file, "-i", text(&dir.join("x").join(iso))]);
-            assert_eq!(inside.as_bytes(), env);
-        }
-        fs::write(dir.join("key"), gpg.run(&["--passphrase", passphrase, "--export-secret-keys"]))
-            .unwrap();
-        fs::write(dir.join("pass"), format!("{passphrase}\n")).unwrap();
-        let args = [
-            "env",
-            "recover",
-            "--force",
-            "--out",
-            "back.yml",
-            "--key",
-            "key",
-            "--passphrase-file",
-            "pass",
-        ];
-        ok_in(dir, &[&args[..], &[text(&archive)]].concat());
-        assert_eq!(fs::read(dir.join("back.yml")).unwrap(), env);
+        opens(dir, (gpg, passphrase), &archive, &env);
     }
     let refused = |args: &[&str], message: &str| {
         let ran = run_in(

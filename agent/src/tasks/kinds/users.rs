@@ -265,7 +265,9 @@ mod tests {
             let faults: Vec<&str> = said
                 .lines()
                 .filter(|l| {
-                    !["does not exist", "no user", "delete member", "no changes"].iter().any(|w| l.contains(w))
+                    !["does not exist", "no user", "delete member", "no changes"]
+                        .iter()
+                        .any(|w| l.contains(w))
                 })
                 .collect();
             assert!(faults.is_empty(), "{said}");
