@@ -26,6 +26,8 @@ mod progress;
 mod report;
 #[cfg(feature = "image")]
 mod scratch;
+#[cfg_attr(not(feature = "image"), allow(dead_code, reason = "seeds use a part of it"))]
+mod timings;
 
 use std::process::ExitCode;
 

@@ -10,15 +10,14 @@ use bootwright_disk::view::{View, Window};
 use bootwright_disk::{Sha256, gpt};
 use bootwright_export::manifest::{self, Artefact, Esp, Manifest};
 use bootwright_export::pass::Pass;
+use bootwright_rootfs::Edit;
 use bootwright_rootfs::steps::{agent, cmdline, generalise, overlay, units, users};
-use bootwright_rootfs::{Edit, Tree};
 
 use crate::editor::Editor;
-use crate::exit::Unusable;
 use crate::plan::{Inputs, Plan};
-use crate::profile::{self, DriverCheck};
+use crate::profile;
 use crate::progress::Progress;
-use crate::{drivers, interrupt};
+use crate::{drivers, interrupt, timings};
 
 use appliance::Appliance;
 
@@ -64,18 +63,22 @@ pub fn build<'a>(
 /// Applies every step of the plan, each on what the ones before it left.
 fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
     let now = plan.timestamp;
+    let mut span = timings::span("  opening");
     let mut editor = Editor::open(plan, inputs, progress)?;
 
+    span.next("  generalising");
     // First, so that what the profile itself brings stays.
     let traits = generalise::Trait::ALL.into_iter();
     let traits = traits.filter(|part| plan.generalise.contains(&part.name())).collect();
     let edits = generalise::edits(&mut editor.tree, &traits)?;
     editor.apply(edits)?;
 
+    span.next("  users");
     let users: Vec<users::User> = plan.users.iter().cloned().map(profile::User::into).collect();
     let edits = users::edits(&mut editor.tree, &users, now)?;
     editor.apply(edits)?;
 
+    span.next("  overlays");
     let mut brought = Vec::new();
     for overlay in &inputs.overlays {
         let render = |_: &str, text: &str| inputs.vars.render(text);
@@ -84,6 +87,7 @@ fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
         editor.apply(edits)?;
     }
 
+    span.next("  agent");
     if let Some((binary, config)) = &inputs.agent {
         let (units, scripts) = (crate::agent::UNITS, crate::agent::SCRIPTS);
         let agent = agent::Agent { binary, units, scripts, config };
@@ -93,34 +97,15 @@ fn edit(plan: &Plan, inputs: &Inputs, progress: Progress) -> Result<()> {
         editor.apply(edits.collect())?;
     }
 
+    span.next("  units and kernel arguments");
     let edits = units::edits(&mut editor.tree, &plan.units.clone().into(), &brought)?;
     editor.apply(edits)?;
     let edits = cmdline::edits(&mut editor.tree, &plan.kernel_cmdline)?;
     editor.apply(edits)?;
-    check_drivers(plan, &mut editor.tree, progress)?;
+    span.next("  checking drivers");
+    drivers::check(plan, &mut editor.tree, progress)?;
+    span.next("  giving free space back");
     Ok(editor.tree.finish()?)
-}
-
-/// Says what the image lacks to boot on the hypervisors of its outputs, or fails over it.
-fn check_drivers(plan: &Plan, tree: &mut Tree, progress: Progress) -> Result<()> {
-    if plan.drivers == DriverCheck::Ignore {
-        return Ok(());
-    }
-    let mut hypervisors: Vec<_> =
-        plan.outputs.iter().filter_map(|part| part.kind.hypervisor()).collect();
-    hypervisors.sort();
-    hypervisors.dedup();
-    let missing = drivers::missing(tree, &hypervisors)?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    if plan.drivers == DriverCheck::Warn {
-        progress.note(&format!("warning: {}", lines.join("\nwarning: ")));
-        return Ok(());
-    }
-    let advice = "or set `drivers: warn` in the profile to build it all the same";
-    Err(Unusable(format!("the image would not boot: {}; {advice}", lines.join("; "))).into())
 }
 
 /// Digest of the EFI system partition as it is now, if there is one.

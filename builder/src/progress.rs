@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report;
+use crate::{report, timings};
 
 /// Work shorter than this is not worth a line of its own in a log.
 const NOTEWORTHY: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl Progress {
     fn start(self, bar: ProgressBar, name: &'static str) -> Stage {
         bar.set_message(name);
         bar.enable_steady_tick(Duration::from_millis(100));
-        Stage { progress: self, bar, name, started: Instant::now() }
+        Stage { progress: self, bar, name, started: Instant::now(), _span: timings::span(name) }
     }
 }
 
@@ -79,6 +79,7 @@ pub struct Stage {
     bar: ProgressBar,
     name: &'static str,
     started: Instant,
+    _span: timings::Span,
 }
 
 impl Stage {

@@ -16,6 +16,7 @@ pub fn data(text: impl Display) {
 ///
 /// # Errors
 /// What the system says, but that the reader has gone.
+#[cfg(feature = "image")]
 pub fn raw(bytes: &[u8]) -> std::io::Result<bool> {
     match std::io::stdout().write_all(bytes) {
         Ok(()) => Ok(true),
@@ -26,6 +27,7 @@ pub fn raw(bytes: &[u8]) -> std::io::Result<bool> {
 
 /// A name from an image as it may be shown on a terminal: what could control one, and what
 /// is not UTF-8, is escaped.
+#[cfg(feature = "image")]
 pub fn name(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {

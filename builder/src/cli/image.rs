@@ -45,6 +45,9 @@ pub struct Build {
     /// Threads that read and compress [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// Say on stderr where the time went.
+    #[arg(long)]
+    pub timings: bool,
     /// Print the manifest on stdout.
     #[arg(long)]
     pub json: bool,

@@ -12,7 +12,7 @@ use crate::exit::Usage;
 use crate::pipeline::{self, Target};
 use crate::plan::{self, Inputs, Options, Plan};
 use crate::progress::Progress;
-use crate::{profile, report};
+use crate::{profile, report, timings};
 
 /// Prints the plan of a build.
 ///
@@ -45,6 +45,9 @@ pub fn build(arguments: &Build, progress: Progress) -> Result<()> {
     let jobs = arguments.jobs.unwrap_or_else(super::processors);
     let target = Target { folder: &folder, replace: arguments.force, jobs, progress };
     let manifest = pipeline::build(&plan, &inputs, &target)?;
+    if arguments.timings {
+        timings::show();
+    }
     if arguments.json {
         return report::json(&manifest);
     }
