@@ -1,6 +1,7 @@
 //! Our two sides against each other; the `age` tool judges in `tests/sealed.rs`.
 
 #![cfg(feature = "write")]
+#![allow(clippy::unwrap_used, reason = "test code outside of #[test] functions")]
 
 use super::*;
 
