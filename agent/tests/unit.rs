@@ -45,7 +45,7 @@ fn verify(unit: &str) -> String {
         }
         names.push(name.replace("@.", "@x."));
     }
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 10, "{names:?}");
     let beside = ["cloud-init-local.service", "cloud-init.service", "cloud-final.service"];
     let output = Command::new("systemd-analyze")
         .args(["verify", "--man=no"])

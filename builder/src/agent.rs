@@ -26,6 +26,7 @@ pub const UNITS: &[(&str, &str)] = installed!(
     "bootwright-agent-release.path",
     "bootwright-agent-release.service",
     "bootwright-failed@.service",
+    "bootwright-tasks.service",
 );
 /// Its scripts for OpenRC, by name.
 pub const SCRIPTS: &[(&str, &str)] = installed!(
