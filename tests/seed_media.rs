@@ -260,7 +260,7 @@ fn reseed_takes_other_peoples_media() {
         fs::read_to_string(at("net")).unwrap()
     );
     let meta_data = read(dir.path(), "c.iso", "/meta-data");
-    assert!(meta_data.contains("local-hostname: \"h\"\nx-more: 1\n"), "{meta_data}");
+    assert!(meta_data.contains("local-hostname: h\nx-more: 1\n"), "{meta_data}");
     assert!(!meta_data.contains("iid-local01"), "{meta_data}");
 }
 

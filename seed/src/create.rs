@@ -292,9 +292,7 @@ mod tests {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops \\\"team\\\"";
         assert_eq!(
             meta_data,
-            format!(
-                "instance-id: \"iid-1\"\nlocal-hostname: \"x.test\"\npublic-keys:\n  - \"{key}\"\n"
-            )
+            format!("instance-id: iid-1\nlocal-hostname: x.test\npublic-keys:\n  - \"{key}\"\n")
         );
         assert_eq!((&*files[1].path, &files[1].content[..]), ("user-data", ENV));
     }

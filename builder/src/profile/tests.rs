@@ -58,7 +58,7 @@ fn mistakes_are_named_with_their_place() {
         (&SMALL.replace("a\n", "a/b\n"), "p.yml:1:7: `a/b` makes no file name"),
         (
             &SMALL.replace("{raw: }", "{vmkd: }"),
-            "p.yml:4:11: unknown key `vmkd`; known are qcow2, raw",
+            "p.yml:4:11: unknown key `vmkd`; did you mean `vmdk`?",
         ),
         (
             &format!("{SMALL}extends: [none]\n"),

@@ -52,7 +52,9 @@ fn keys_are_added_behind_their_siblings() {
         "a:\n  x: z\n  # commented: 1\nb: 2\n"
     );
     assert_eq!(set("a: {b: 1} # c\n", "a.x", "0600"), "a: {b: 1, x: 0600} # c\n");
-    assert_eq!(set("a: {}\n", "a.x", "[1, {y: 2}]"), "a: {x: [1, {y: 2}]}\n");
+    assert_eq!(set("a: {}\n", "a.x", "[1, {w: 2}]"), "a: {x: [1, {w: 2}]}\n");
+    // YAML 1.1 takes a bare y for a truth.
+    assert_eq!(set("a: {}\n", "a.x", "{y: 2}"), "a: {x: {\"y\": 2}}\n");
     assert_eq!(set("a: 1", "b", "2"), "a: 1\nb: 2\n");
     assert_eq!(set("a: 1\r\n", "b", "2"), "a: 1\r\nb: 2\r\n");
     assert_eq!(
