@@ -22,7 +22,7 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     write_owned(path, content, mode, None)
 }
 
-/// Like [`write`], and gives the file to `owner`, if there is one.
+/// Like [`write()`], and gives the file to `owner`, if there is one.
 pub fn write_owned(
     path: &Path,
     content: &[u8],

@@ -65,7 +65,7 @@ impl Artefact {
     }
 }
 
-/// Paths of the files that [`write`] makes in a folder.
+/// Paths of the files that [`write()`] makes in a folder.
 #[must_use]
 pub fn paths(folder: &Path) -> [std::path::PathBuf; 2] {
     [folder.join(MANIFEST), folder.join(SUMS)]

@@ -185,7 +185,7 @@ pub struct EnvExplain {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The key, like appliance.domain or extra.files[0].path.
+    /// The key, like `appliance.domain` or `extra.files[0].path`.
     #[arg(value_name = "KEY")]
     pub key: String,
 }

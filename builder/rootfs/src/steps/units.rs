@@ -20,7 +20,7 @@ const UNIT_DIRS: [&str; 4] =
 /// What a profile wants of units. A name without a suffix is that of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Units {
-    /// To be started as their [Install] section says.
+    /// To be started as their `[Install]` section says.
     pub enable: Vec<String>,
     /// Not to be started by themselves.
     pub disable: Vec<String>,
